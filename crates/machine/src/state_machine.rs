@@ -1,0 +1,24 @@
+use crate::Snapshot;
+use isegoria_types::Footprint;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A deterministic state machine with its conflict relation.
+pub trait StateMachine: Snapshot + Send + 'static {
+    /// What clients ask for.
+    type Command: Serialize + DeserializeOwned;
+    /// What they get.
+    type Output: Serialize + DeserializeOwned;
+
+    /// The conflict relation: adds what `command` touches to `footprint`, which is
+    /// empty at first. Two commands that are not in conflict by it must commute, in
+    /// state and in outputs.
+    fn footprint(command: &Self::Command, footprint: &mut Footprint);
+
+    /// Applies a command. No clock, no dice, no iteration of unordered maps.
+    fn apply(&mut self, command: Self::Command) -> Self::Output;
+
+    /// A number to raise whenever `footprint` changes: nodes and clients with
+    /// different relations refuse to talk to each other.
+    const RELATION_VERSION: u64 = 1;
+}

@@ -1,0 +1,52 @@
+use isegoria_types::{Ballot, Vertex};
+
+/// What happened inside a node: one stream feeds checkers, metrics and traces.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// This node became the leader and serves.
+    Elected {
+        /// The ballot it leads in.
+        ballot: Ballot,
+    },
+    /// This node stopped leading.
+    Deposed {
+        /// The ballot that deposed it.
+        by: Ballot,
+    },
+    /// The leader of a vertex proposed it.
+    Proposed {
+        /// The vertex.
+        vertex: Vertex,
+        /// Whether its dependency set holds more than what every replica has executed.
+        conflicting: bool,
+    },
+    /// Whether the leader of a vertex chose it on the fast path.
+    Path {
+        /// The vertex.
+        vertex: Vertex,
+        /// Whether it was one round trip.
+        fast: bool,
+    },
+    /// This node tries to get a vertex chosen that is not its own, or was.
+    RecoveryStarted {
+        /// The vertex.
+        vertex: Vertex,
+        /// The ballot of the attempt.
+        ballot: Ballot,
+    },
+    /// A recovery found nothing and proposes the noop.
+    NoopProposed {
+        /// The vertex.
+        vertex: Vertex,
+    },
+    /// Another value than its leader's was chosen; the leader submits its batch again.
+    Resubmitted {
+        /// The vertex that was lost.
+        vertex: Vertex,
+    },
+    /// A dependency node could not judge a request made with an old floor.
+    StaleFloor {
+        /// The vertex asked about.
+        vertex: Vertex,
+    },
+}

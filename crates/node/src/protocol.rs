@@ -1,0 +1,87 @@
+use crate::{Input, Outbox};
+use isegoria_types::{Layout, NodeId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::hash::{Hash, Hasher};
+
+/// A message that no correct peer sends: rejected at the edge and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Inadmissible(pub &'static str);
+
+/// A protocol option that is refused, with the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// One node process: it holds the roles that the layout places there.
+///
+/// Determinism: equal states and equal inputs give equal states and equal outboxes.
+pub trait Node: Clone + Debug + std::marker::Send + Sync + 'static {
+    /// Every message between nodes; a closed enum.
+    type Msg: Clone + Debug + Eq + Hash + std::marker::Send + Sync + Serialize + DeserializeOwned + 'static;
+    /// The few named timers.
+    type Timer: Clone + Debug + Eq + Hash + Ord + std::marker::Send + Sync + 'static;
+    /// Everything that is written to the log; a closed enum.
+    type Record: Clone + Debug + Eq + Hash + std::marker::Send + Sync + Serialize + DeserializeOwned + 'static;
+
+    /// Takes one input. Drivers call [`crate::step`], which adds the messages to oneself.
+    fn step(&mut self, input: Input<Self>, out: &mut Outbox<Self>);
+
+    /// Whether a decoded message may reach [`Node::step`], which is entitled to index by what it says.
+    ///
+    /// # Errors
+    /// What is impossible about it: an unknown leader, a vertex far in the future, a
+    /// ballot that its sender does not own.
+    fn admit(&self, from: NodeId, message: &Self::Msg) -> Result<(), Inadmissible>;
+
+    /// Rebuilds the state from a record, in the order of writing.
+    fn replay(&mut self, record: Self::Record);
+
+    /// Records that rebuild the live state; after they are durable, older ones may go.
+    fn checkpoint(&self, records: &mut Vec<Self::Record>);
+
+    /// Feeds the whole state to a hasher: for model checking and for running twice.
+    fn fingerprint(&self, state: &mut dyn Hasher);
+
+    /// Panics if the state contradicts itself.
+    fn assert_invariants(&self) {}
+}
+
+/// How the replica orders what a protocol commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OrderKind {
+    /// Slots of a log.
+    Log,
+    /// Vertices of a dependency graph.
+    Graph,
+}
+
+/// A protocol, for drivers: its name, its options and how to build its nodes.
+pub trait Protocol: 'static {
+    /// The name on the command line and in results.
+    const NAME: &'static str;
+    /// How its commits are ordered.
+    const ORDER: OrderKind;
+    /// Whether a leader of a vertex can choose it in one round trip.
+    const HAS_FAST_PATH: bool;
+    /// One-way delays between nodes from submission to answer, without failures.
+    const DELAY_COUNT: u32;
+    /// The state machine.
+    type Node: Node;
+    /// What can be set after the colon of the name, and in the configuration file.
+    type Options: Clone + Debug + Default + Serialize + DeserializeOwned + std::marker::Send + Sync + 'static;
+
+    /// The node `own` of a cluster.
+    ///
+    /// # Errors
+    /// If the options contradict the layout.
+    fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError>;
+}

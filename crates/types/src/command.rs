@@ -1,0 +1,73 @@
+use crate::Footprint;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A client session, drawn at random from 64 bits by the client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub u64);
+
+impl fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{:x}", self.0)
+    }
+}
+
+/// A request of a session; a retry keeps it, wherever it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RequestId {
+    /// The session.
+    pub client: ClientId,
+    /// Position among the session's requests, from 0.
+    pub number: u64,
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}#{}", self.client, self.number)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What a command asks of the replicas.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Apply these bytes to the state machine.
+    Apply(Bytes),
+    /// If the session table is in this generation, raise it and drop idle sessions
+    /// (protocols.md 2.6). Its footprint is `Everything`.
+    ExpireSessions {
+        /// The generation that the issuer saw.
+        generation: u32,
+    },
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Apply(payload) => write!(f, "apply {}B", payload.len()),
+            Action::ExpireSessions { generation } => write!(f, "expire sessions of generation {generation}"),
+        }
+    }
+}
+
+/// A client's request with what the entry node found out about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Command {
+    /// Who asks, and which of its requests this is.
+    pub request: RequestId,
+    /// The client has the answers to all its requests below this number; their
+    /// cached answers may go. Never means that they were executed here.
+    pub acked_below: u64,
+    /// The session generation in which the client's session was opened.
+    pub generation: u32,
+    /// What it touches, computed from the payload by the entry node.
+    pub footprint: Footprint,
+    /// What to do.
+    pub action: Action,
+}
