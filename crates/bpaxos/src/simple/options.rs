@@ -1,0 +1,55 @@
+use isegoria_node::ConfigError;
+use serde::{Deserialize, Serialize};
+
+/// Options of Simple BPaxos: `simple-bpaxos:recovery_ms=500`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// Pause between looks at what is not settled, ms; jittered by a quarter.
+    pub tick_ms: u32,
+    /// A vertex of a leader that seems alive is recovered after this long, ms.
+    pub recovery_ms: u32,
+    /// A vertex of a suspected leader is recovered after this long, ms.
+    pub suspect_ms: u32,
+    /// A request without an answer is repeated after this long, ms; then after twice as long.
+    pub repeat_ms: u32,
+    /// The most own vertices that may be undecided at once; more submissions are refused.
+    pub in_flight_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { tick_ms: 50, recovery_ms: 1000, suspect_ms: 100, repeat_ms: 250, in_flight_max: 65_536 }
+    }
+}
+
+impl Options {
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// The first option out of range, with the cure.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |sentence: String| Err(ConfigError(sentence));
+        if self.tick_ms == 0 || self.tick_ms > 1000 {
+            return refuse(format!("tick_ms = {}: must be between 1 and 1000", self.tick_ms));
+        }
+        for (name, value) in [
+            ("recovery_ms", self.recovery_ms),
+            ("suspect_ms", self.suspect_ms),
+            ("repeat_ms", self.repeat_ms),
+        ] {
+            if value < self.tick_ms {
+                return refuse(format!("{name} = {value}: must be at least tick_ms = {}", self.tick_ms));
+            }
+        }
+        if self.in_flight_max == 0 {
+            return refuse("in_flight_max = 0: must be at least 1".into());
+        }
+        Ok(())
+    }
+
+    /// A time in ticks, at least one.
+    pub(crate) fn ticks(&self, ms: u32) -> u64 {
+        u64::from(ms.div_ceil(self.tick_ms)).max(1)
+    }
+}

@@ -1,0 +1,195 @@
+use crate::leader::{Candidate, Leading, Role};
+use crate::message::{Content, Entry, Message, Record, Timer, Vote};
+use crate::node::MultiPaxosNode;
+use isegoria_acceptor::{LogAcceptor, LogPromise};
+use isegoria_node::{Event, Outbox};
+use isegoria_proposer::{LogAnswer, log_choice};
+use isegoria_types::{Ballot, Batch, NodeId, NodeSet, Refusal};
+use std::collections::VecDeque;
+
+/// The most bytes of commands in one report of votes.
+const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// Who leads: waiting, asking, taking over, stepping down.
+impl MultiPaxosNode {
+    pub(crate) fn on_timer(&mut self, timer: Timer, out: &mut Outbox<Self>) {
+        match timer {
+            Timer::Election => self.on_election_timer(out),
+            Timer::Heartbeat => self.on_heartbeat_timer(out),
+        }
+    }
+
+    pub(crate) fn on_election_timer(&mut self, out: &mut Outbox<Self>) {
+        let patience = self.options.election_ms;
+        out.set_timer(Timer::Election, patience..=2 * patience);
+        match &mut self.role {
+            Role::Leader(leading) => {
+                let mut present = std::mem::take(&mut leading.heard_from);
+                present.insert(self.own);
+                if !self.layout.quorums.phase2.is_quorum(present) {
+                    self.step_down(self.seen, None, out);
+                }
+            }
+            _ if std::mem::take(&mut self.heard_leader) => {}
+            _ if self.layout.leaders.contains(self.own) => self.canvass(out),
+            _ => {}
+        }
+    }
+
+    /// A hint that the leader is gone: look soon, and at different times.
+    pub(crate) fn on_suspect(&mut self, node: NodeId, out: &mut Outbox<Self>) {
+        if self.role == (Role::Follower { leader: Some(node) }) {
+            self.heard_leader = false;
+            out.set_timer(Timer::Election, 10..=self.options.election_ms / 2);
+        }
+    }
+
+    pub(crate) fn canvass(&mut self, out: &mut Outbox<Self>) {
+        let ballot = self.seen.next_for(self.own);
+        self.role = Role::Prospect { ballot, supporters: NodeSet::EMPTY };
+        out.send(self.layout.acceptors, Message::PreVote { ballot });
+    }
+
+    pub(crate) fn on_pre_vote(&mut self, from: NodeId, ballot: Ballot, out: &mut Outbox<Self>) {
+        let leads = matches!(self.role, Role::Leader(_));
+        if !leads && !self.heard_leader && ballot > self.seen {
+            out.send_to(from, Message::PreVoteOk { ballot });
+        } else if self.seen >= ballot {
+            out.send_to(from, Message::Nack { ballot, promised: self.seen });
+        }
+    }
+
+    pub(crate) fn on_pre_vote_ok(&mut self, from: NodeId, asked: Ballot, out: &mut Outbox<Self>) {
+        let Role::Prospect { ballot, supporters } = &mut self.role else { return };
+        if *ballot != asked {
+            return;
+        }
+        supporters.insert(from);
+        if self.layout.quorums.phase1.is_quorum(*supporters) {
+            self.campaign(out);
+        }
+    }
+
+    pub(crate) fn campaign(&mut self, out: &mut Outbox<Self>) {
+        self.seen = self.seen.next_for(self.own);
+        let (ballot, from_slot) = (self.seen, self.learner.below());
+        self.role = Role::Candidate(Candidate::new(ballot, from_slot));
+        out.persist(Record::Campaigned(ballot));
+        out.send(self.layout.acceptors, Message::Phase1a { ballot, from_slot });
+    }
+
+    /// Promise iff the ballot is the highest.
+    pub(crate) fn on_phase1a(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        from_slot: u64,
+        out: &mut Outbox<Self>,
+    ) {
+        self.see(ballot, None, out);
+        let Some(acceptor) = &mut self.acceptor else { return };
+        match acceptor.promise(ballot, from_slot) {
+            LogPromise::Rejected { promised } => {
+                out.send_to(from, Message::Nack { ballot, promised });
+                return;
+            }
+            LogPromise::Granted { .. } => out.persist(Record::Promised(ballot)),
+            LogPromise::Repeated { .. } => {}
+        }
+        let (votes, next_slot) = report(acceptor, from_slot);
+        out.send_to(from, Message::Phase1b { ballot, from_slot, votes, next_slot });
+    }
+
+    pub(crate) fn on_phase1b(&mut self, from: NodeId, report: Report, out: &mut Outbox<Self>) {
+        let Role::Candidate(candidate) = &mut self.role else { return };
+        if candidate.ballot != report.ballot {
+            return;
+        }
+        candidate.on_votes(from, report.from_slot, report.votes, report.next_slot);
+        if let Some(from_slot) = report.next_slot {
+            out.send_to(from, Message::Phase1a { ballot: report.ballot, from_slot });
+        } else if self.layout.quorums.phase1.is_quorum(candidate.promised) {
+            self.take_over(out);
+        }
+    }
+
+    /// Phase 1 is complete: propose what it found, unchanged; noops into the holes;
+    /// then `StartWorking`.
+    pub(crate) fn take_over(&mut self, out: &mut Outbox<Self>) {
+        let follower = Role::Follower { leader: None };
+        let Role::Candidate(candidate) = std::mem::replace(&mut self.role, follower) else { return };
+        let ballot = candidate.ballot;
+        // What an acceptor has dropped is executed everywhere, here too, hence below this by
+        // now. Nothing may be proposed there: it would undo what is chosen (trace B11).
+        let from_slot = self.learner.below();
+        let found = LogAnswer { base: from_slot, votes: candidate.votes };
+        let choice = log_choice(&[found], from_slot);
+        let base = choice.first;
+        let noop = || Entry { origin: ballot, content: Content::Batch(Batch::noop()) };
+        let mut takeover: VecDeque<Entry> =
+            choice.entries.into_iter().map(|(_, entry)| entry.unwrap_or_else(noop)).collect();
+        let working_slot = base + takeover.len() as u64;
+        takeover.push_back(Entry { origin: ballot, content: Content::StartWorking });
+        self.role = Role::Leader(Leading {
+            ballot,
+            base,
+            in_flight: VecDeque::new(),
+            takeover,
+            queue: VecDeque::new(),
+            working_slot,
+            heard_from: candidate.promised,
+        });
+        self.propose(out);
+        self.on_heartbeat_timer(out);
+    }
+
+    /// A higher ballot ends a candidacy or a leadership; a leader's word in the highest
+    /// ballot is heard. A candidate's and a leader's own ballot is always `seen`.
+    pub(crate) fn see(&mut self, ballot: Ballot, leader: Option<NodeId>, out: &mut Outbox<Self>) {
+        if ballot > self.seen {
+            self.seen = ballot;
+            self.step_down(ballot, leader, out);
+        }
+        if let Some(leader) = leader.filter(|leader| *leader != self.own && ballot == self.seen) {
+            self.heard_leader = true;
+            self.role = Role::Follower { leader: Some(leader) };
+        }
+    }
+
+    /// Stops leading or campaigning. What was queued is refused; what was proposed may
+    /// still be chosen, and its clients ask again.
+    pub(crate) fn step_down(&mut self, by: Ballot, leader: Option<NodeId>, out: &mut Outbox<Self>) {
+        if let Role::Leader(leading) = std::mem::replace(&mut self.role, Role::Follower { leader }) {
+            out.events.push(Event::Deposed { by });
+            for entry in leading.queue {
+                if let Content::Batch(batch) = entry.content {
+                    out.refusals.push((batch, Refusal::NotLeader { leader }));
+                }
+            }
+        }
+    }
+}
+
+/// The fields of `Phase1b`.
+pub(crate) struct Report {
+    pub(crate) ballot: Ballot,
+    pub(crate) from_slot: u64,
+    pub(crate) votes: Vec<Vote>,
+    pub(crate) next_slot: Option<u64>,
+}
+
+/// The votes from a slot on that fit into one message, and where to ask on.
+fn report(acceptor: &LogAcceptor<Entry>, from_slot: u64) -> (Vec<Vote>, Option<u64>) {
+    let (mut votes, mut bytes) = (Vec::new(), 0);
+    for (slot, ballot, entry) in acceptor.votes_from(from_slot) {
+        if bytes > REPORT_BYTES_MAX {
+            return (votes, Some(slot));
+        }
+        if let Content::Batch(batch) = &entry.content {
+            bytes += batch.byte_len();
+        }
+        bytes += 64;
+        votes.push(Vote { slot, ballot, entry: entry.clone() });
+    }
+    (votes, None)
+}
