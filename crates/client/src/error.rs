@@ -1,0 +1,25 @@
+use isegoria_session::SubmitError;
+use isegoria_transport::client_port::OpenError;
+
+/// Why a client has no output to give.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The command was not executed, or it is not known whether it was.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// No address to connect to.
+    #[error("no address was given; name the client port of at least one node")]
+    NoEndpoint,
+    /// No node could be reached; this is why the last one could not.
+    #[error("none of {count} addresses could be used; the last one: {last}")]
+    Connect {
+        /// How many addresses were tried.
+        count: usize,
+        /// The last failure.
+        last: OpenError,
+    },
+    /// The client's task is gone, with its runtime.
+    #[error("the client was shut down; whether the command was executed is not known")]
+    Closed,
+}

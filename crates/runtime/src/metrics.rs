@@ -1,0 +1,65 @@
+use isegoria_node::Event;
+use serde::{Deserialize, Serialize};
+
+/// What a node counted since it started; written as `stats.json` when it stops.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Commands applied to the state machine.
+    pub applied_count: u64,
+    /// Answers given to clients.
+    pub reply_count: u64,
+    /// Requests refused.
+    pub refused_count: u64,
+    /// Batches submitted.
+    pub batch_count: u64,
+    /// Own vertices proposed.
+    pub proposed_count: u64,
+    /// Own vertices that depended on something not executed everywhere.
+    pub conflicting_count: u64,
+    /// Own vertices chosen on the fast path.
+    pub fast_count: u64,
+    /// Own vertices chosen on the slow path.
+    pub slow_count: u64,
+    /// Recoveries started.
+    pub recovery_count: u64,
+    /// Noops proposed by recoveries.
+    pub noop_count: u64,
+    /// Own batches submitted again after a recoverer was faster.
+    pub resubmitted_count: u64,
+    /// Times this node became leader.
+    pub elected_count: u64,
+    /// Messages and frames that no correct peer sends.
+    pub rejected_count: u64,
+    /// Frames that a full link dropped.
+    pub link_dropped_count: u64,
+    /// Frames sent to peers.
+    pub link_sent_count: u64,
+    /// RPC calls that carried them.
+    pub link_call_count: u64,
+    /// Fsyncs.
+    pub fsync_count: u64,
+    /// Bytes of log kept.
+    pub log_bytes: u64,
+    /// Values held for replicas that have not executed them.
+    pub history_count: u64,
+    /// Checkpoints completed.
+    pub checkpoint_count: u64,
+}
+
+impl Stats {
+    pub(crate) fn count(&mut self, event: &Event) {
+        match event {
+            Event::Elected { .. } => self.elected_count += 1,
+            Event::Proposed { conflicting, .. } => {
+                self.proposed_count += 1;
+                self.conflicting_count += u64::from(*conflicting);
+            }
+            Event::Path { fast: true, .. } => self.fast_count += 1,
+            Event::Path { fast: false, .. } => self.slow_count += 1,
+            Event::RecoveryStarted { .. } => self.recovery_count += 1,
+            Event::NoopProposed { .. } => self.noop_count += 1,
+            Event::Resubmitted { .. } => self.resubmitted_count += 1,
+            Event::Deposed { .. } | Event::StaleFloor { .. } => {}
+        }
+    }
+}

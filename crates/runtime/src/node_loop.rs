@@ -1,0 +1,443 @@
+use crate::batcher::Batcher;
+use crate::beside::Beside;
+use crate::clients::{Clients, Intake};
+use crate::inbox::{Arrival, Inbox};
+use crate::metrics::Stats;
+use crate::outward::{Outward, Wire};
+use crate::persist::Journal;
+use crate::settings::Limits;
+use crate::timers::Timers;
+use bytes::Bytes;
+use isegoria_machine::Relation;
+use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
+use isegoria_replica::{ReplicaMessage, ReplicaOutbox};
+use isegoria_storage::{LogFailure, RecordTooLarge};
+use isegoria_transport::client_port::ConnectionId;
+use isegoria_transport::{LinkHandle, LogLimit, frames};
+use isegoria_types::{
+    Action, Batch, ClientId, Command, Footprint, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply,
+    Request, RequestId,
+};
+use rand::Rng;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The most requests of one session whose answers the client has not acknowledged:
+/// every replica keeps those answers.
+const UNACKNOWLEDGED_MAX: u64 = 65_536;
+
+/// A request that is not answered after this long is given up here.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// Why a running node must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum LoopError {
+    /// The log failed: nothing can be promised any more.
+    #[error("the log cannot be written: {0}; the node stops, having acknowledged nothing that is lost")]
+    Log(#[from] LogFailure),
+    /// A record is larger than a log segment.
+    #[error(transparent)]
+    Record(#[from] RecordTooLarge),
+}
+
+/// What the loop itself waits for, besides the node's timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chore {
+    Gossip,
+    ExpireSessions,
+}
+
+/// A node process: everything that one loop owns.
+pub(crate) struct NodeLoop<N: Node> {
+    pub(crate) own: NodeId,
+    pub(crate) node_count: usize,
+    pub(crate) node: N,
+    pub(crate) gate: Gate<N>,
+    pub(crate) beside: Beside,
+    pub(crate) relation: Arc<dyn Relation>,
+    pub(crate) journal: Journal,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) outward: Outward,
+    pub(crate) clients: Clients,
+    pub(crate) batcher: Batcher,
+    pub(crate) limits: Limits,
+    pub(crate) stats: Stats,
+    out: Outbox<N>,
+    replica_out: ReplicaOutbox,
+    timers: Timers<N::Timer>,
+    chores: Timers<Chore>,
+    /// Own progress, told once the log up to this position is durable.
+    announcement: Option<(u64, Prefix)>,
+    reject_log: LogLimit,
+    now: Instant,
+}
+
+/// What a loop is made of; see [`NodeLoop`].
+pub(crate) struct Parts<N: Node> {
+    pub(crate) own: NodeId,
+    pub(crate) node_count: usize,
+    pub(crate) node: N,
+    pub(crate) beside: Beside,
+    pub(crate) relation: Arc<dyn Relation>,
+    pub(crate) journal: Journal,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) outward: Outward,
+    pub(crate) limits: Limits,
+}
+
+impl<N: Node> NodeLoop<N> {
+    pub(crate) fn new(parts: Parts<N>) -> NodeLoop<N> {
+        let limits = parts.limits;
+        let wait = Duration::from_millis(limits.batch_wait_ms);
+        NodeLoop {
+            own: parts.own,
+            node_count: parts.node_count,
+            node: parts.node,
+            gate: Gate::default(),
+            beside: parts.beside,
+            relation: parts.relation,
+            journal: parts.journal,
+            inbox: parts.inbox,
+            outward: parts.outward,
+            clients: Clients::new(limits.pending_max),
+            batcher: Batcher::new(limits.batch_max, limits.batch_bytes_max, wait),
+            limits,
+            stats: Stats::default(),
+            out: Outbox::new(parts.own),
+            replica_out: ReplicaOutbox::default(),
+            timers: Timers::new(),
+            chores: Timers::new(),
+            announcement: None,
+            reject_log: LogLimit::default(),
+            now: Instant::now(),
+        }
+    }
+
+    /// Runs until `stop` resolves.
+    pub(crate) async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), LoopError> {
+        tokio::pin!(stop);
+        self.chores.set(Chore::Gossip, self.now);
+        let expiry = Duration::from_millis(self.limits.session_expiry_ms);
+        self.chores.set(Chore::ExpireSessions, self.now + expiry);
+        self.step(Input::Start)?;
+        let mut arrivals = Vec::new();
+        loop {
+            self.finish_round()?;
+            let deadline = self.deadline().into();
+            let inbox = Arc::clone(&self.inbox);
+            tokio::select! {
+                () = inbox.arrived() => {}
+                () = tokio::time::sleep_until(deadline) => {}
+                () = &mut stop => return Ok(()),
+            }
+            self.now = Instant::now();
+            self.inbox.take(&mut arrivals);
+            for arrival in arrivals.drain(..) {
+                self.on_arrival(arrival)?;
+            }
+            self.run_timers()?;
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let far = self.now + Duration::from_secs(1);
+        [self.timers.next(), self.chores.next(), self.batcher.deadline()]
+            .into_iter()
+            .flatten()
+            .fold(far, Instant::min)
+    }
+
+    // ---- what comes in ----------------------------------------------------------------------
+
+    fn on_arrival(&mut self, arrival: Arrival) -> Result<(), LoopError> {
+        match arrival {
+            // The disk does not keep up: what comes is lost, as by a full queue, and asked again.
+            Arrival::Frames { .. } if self.journal.is_behind() => Ok(()),
+            Arrival::Frames { from, frames: buffer } => self.on_frames(from, &buffer),
+            Arrival::Requests { connection, requests } => {
+                requests.into_iter().try_for_each(|request| self.on_request(connection, request))
+            }
+            Arrival::Opened { connection, replies } => {
+                self.clients.opened(connection, replies);
+                Ok(())
+            }
+            Arrival::Closed { connection } => {
+                self.clients.closed(connection);
+                Ok(())
+            }
+            Arrival::Link { peer, up } => {
+                tracing::info!(%peer, up, "link");
+                self.step(if up { Input::Trust(peer) } else { Input::Suspect(peer) })
+            }
+        }
+    }
+
+    /// Frames of a peer, each admitted before it reaches a handler.
+    fn on_frames(&mut self, from: NodeId, buffer: &Bytes) -> Result<(), LoopError> {
+        for frame in frames(buffer) {
+            let wire = match frame.map(|frame| postcard::from_bytes::<Wire<N>>(&frame)) {
+                Ok(Ok(wire)) => wire,
+                Ok(Err(_)) | Err(_) => {
+                    self.reject(from, "a frame that does not decode");
+                    continue;
+                }
+            };
+            match wire {
+                Wire::Node(message) => match self.node.admit(from, &message) {
+                    Ok(()) => self.step(Input::Message { from, message })?,
+                    Err(reason) => self.reject(from, reason.0),
+                },
+                Wire::Replica(message) if self.beside.admits(&message, self.node_count) => {
+                    self.beside.on_message(from, message, &mut self.replica_out);
+                    self.after_replica()?;
+                }
+                Wire::Replica(_) => self.reject(from, "an impossible replica message"),
+            }
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, from: NodeId, reason: &'static str) {
+        self.stats.rejected_count += 1;
+        if let Some(suppressed) = self.reject_log.permit() {
+            tracing::warn!(%from, reason, suppressed, "message rejected");
+        }
+    }
+
+    fn on_request(&mut self, connection: ConnectionId, request: Request) -> Result<(), LoopError> {
+        let (id, size) = (request.id, request.payload.len());
+        if size > self.limits.payload_bytes_max {
+            let limit = self.limits.payload_bytes_max as u64;
+            self.refuse(connection, id, Refusal::TooLarge { size: size as u64, limit });
+            return Ok(());
+        }
+        let footprint = match self.relation.footprint(&request.payload) {
+            Ok(footprint) => footprint,
+            Err(_) => {
+                self.refuse(connection, id, Refusal::Undecodable);
+                return Ok(());
+            }
+        };
+        let unacknowledged = id.number.saturating_sub(request.acked_below);
+        if unacknowledged > UNACKNOWLEDGED_MAX || self.journal.is_behind() {
+            self.refuse(connection, id, Refusal::Overloaded);
+            return Ok(());
+        }
+        match self.clients.intake(connection, id, self.now) {
+            Intake::Wait => return Ok(()),
+            Intake::Overloaded => {
+                self.refuse(connection, id, Refusal::Overloaded);
+                return Ok(());
+            }
+            Intake::Submit => {}
+        }
+        let command = Command {
+            request: id,
+            acked_below: request.acked_below,
+            // A label from the future would let a session outlive its expiry.
+            generation: request.generation.min(self.inbox.generation.load(Ordering::Relaxed)),
+            footprint,
+            action: Action::Apply(request.payload),
+        };
+        match self.batcher.push(&command, self.now) {
+            Some((batch, footprint)) => self.submit(batch, footprint),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, request: RequestId, refusal: Refusal) {
+        self.stats.refused_count += 1;
+        self.clients.tell(connection, Reply { request, outcome: Outcome::Refused(refusal) });
+    }
+
+    fn submit(&mut self, batch: Batch, footprint: Footprint) -> Result<(), LoopError> {
+        self.clients.departs();
+        self.stats.batch_count += 1;
+        self.step(Input::Submit { batch, footprint })
+    }
+
+    // ---- time ---------------------------------------------------------------------------------
+
+    fn run_timers(&mut self) -> Result<(), LoopError> {
+        while let Some(timer) = self.timers.due(self.now) {
+            self.step(Input::Timer(timer))?;
+        }
+        while let Some(chore) = self.chores.due(self.now) {
+            match chore {
+                Chore::Gossip => {
+                    self.chores.set(chore, self.now + Duration::from_millis(self.limits.gossip_ms));
+                    self.beside.on_gossip(&mut self.replica_out);
+                    self.after_replica()?;
+                    if let Some(past) = self.now.checked_sub(GIVE_UP) {
+                        self.clients.forget_older(past);
+                    }
+                }
+                Chore::ExpireSessions => {
+                    let after = Duration::from_millis(self.limits.session_expiry_ms);
+                    self.chores.set(chore, self.now + after);
+                    self.expire_sessions()?;
+                }
+            }
+        }
+        match self.batcher.ripe(self.clients.in_flight_count(), self.now) {
+            Some((batch, footprint)) => self.submit(batch, footprint),
+            None => Ok(()),
+        }
+    }
+
+    /// Orders that sessions idle for a whole generation are dropped. Every node does so;
+    /// only the first of a generation has an effect.
+    fn expire_sessions(&mut self) -> Result<(), LoopError> {
+        let Some(replica) = self.beside.replica() else { return Ok(()) };
+        let generation = replica.generation();
+        let command = Command {
+            request: RequestId { client: ClientId(0), number: 0 },
+            acked_below: 0,
+            generation,
+            footprint: Footprint::Everything,
+            action: Action::ExpireSessions { generation },
+        };
+        self.step(Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })
+    }
+
+    // ---- steps and what follows from them --------------------------------------------------------
+
+    fn step(&mut self, input: Input<N>) -> Result<(), LoopError> {
+        isegoria_node::step(&mut self.node, input, &mut self.out);
+        let gate = &mut self.gate;
+        self.journal.append(&mut self.out, |end, weight| gate.wrote(end, weight))?;
+        for TimerWish { timer, after_ms } in self.out.timers.drain(..) {
+            let after = rand::rng().random_range(after_ms);
+            self.timers.set(timer, self.now + Duration::from_millis(u64::from(after)));
+        }
+        gate.hold(&mut self.out);
+        Ok(())
+    }
+
+    /// Lets out everything that is durable, until nothing new follows.
+    fn release(&mut self) -> Result<(), LoopError> {
+        self.gate.durable(self.journal.durable());
+        while let Some(effect) = self.gate.release() {
+            match effect {
+                Effect::Send(send) => self.outward.send(send.to, &Wire::<N>::Node(send.message)),
+                Effect::Commit(order, batch) => self.on_commit(order, batch)?,
+                Effect::Refuse(batch, refusal) => self.on_refused(&batch, &refusal),
+                Effect::Event(event) => self.stats.count(&event),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_commit(&mut self, order: Order, batch: Batch) -> Result<(), LoopError> {
+        self.beside.commit(order, batch, &mut self.replica_out);
+        self.after_replica()
+    }
+
+    fn on_refused(&mut self, batch: &Batch, refusal: &Refusal) {
+        for command in batch.iter() {
+            self.stats.refused_count += 1;
+            let outcome = Outcome::Refused(refusal.clone());
+            self.clients.reply(Reply { request: command.request, outcome });
+        }
+    }
+
+    /// Carries out what the replica wishes.
+    fn after_replica(&mut self) -> Result<(), LoopError> {
+        for reply in self.replica_out.replies.drain(..) {
+            self.stats.reply_count += u64::from(self.clients.reply(reply));
+        }
+        for (to, message) in self.replica_out.sends.drain(..) {
+            self.outward.send(to, &Wire::<N>::Replica(message));
+        }
+        // One that waits for the disk is not replaced: on a slow disk none would ever be told.
+        if let Some(prefix) = self.replica_out.announce.take()
+            && self.announcement.is_none()
+        {
+            self.announcement = Some((self.journal.end(), prefix));
+        }
+        if let Some(prefix) = self.replica_out.executed.take() {
+            self.step(Input::Executed(prefix))?;
+        }
+        if let Some(prefix) = self.replica_out.collect.take() {
+            self.step(Input::Collect(prefix))?;
+        }
+        while let Some(vertex) = self.replica_out.blocked.pop() {
+            self.step(Input::Blocked(vertex))?;
+        }
+        for (order, batch) in std::mem::take(&mut self.replica_out.learned) {
+            self.step(Input::Learned(order, batch))?;
+        }
+        Ok(())
+    }
+
+    /// Progress may be told once the log that proves it is durable.
+    fn announce(&mut self) -> Result<(), LoopError> {
+        let durable = self.journal.durable();
+        let Some((_, executed)) = self.announcement.take_if(|(position, _)| *position <= durable) else {
+            return Ok(());
+        };
+        let message = ReplicaMessage::Progress { executed };
+        let others = NodeSet::first(self.node_count).without(self.own);
+        self.outward.send(others, &Wire::<N>::Replica(message.clone()));
+        self.beside.on_message(self.own, message, &mut self.replica_out);
+        self.after_replica()
+    }
+
+    /// The end of a round: everything that may leave leaves, in one piece a peer.
+    fn finish_round(&mut self) -> Result<(), LoopError> {
+        if let Some(failure) = self.journal.log().error() {
+            return Err(failure.into());
+        }
+        self.release()?;
+        self.announce()?;
+        // Answers may have made room for the next batch, whose first messages go along.
+        if let Some((batch, footprint)) = self.batcher.ripe(self.clients.in_flight_count(), self.now) {
+            self.submit(batch, footprint)?;
+        }
+        self.release()?;
+        if self.gate.is_waiting() || self.announcement.is_some() {
+            self.journal.flush();
+        }
+        self.outward.flush();
+        self.clients.flush();
+        self.journal.poll_checkpoint();
+        if self.journal.wants_checkpoint()
+            && let Err(error) = self.journal.checkpoint(&self.node, &self.beside)
+        {
+            tracing::warn!(%error, "no checkpoint could be begun; the log is kept");
+        }
+        if let Some(replica) = self.beside.replica() {
+            let generation = replica.generation();
+            if self.inbox.generation.swap(generation, Ordering::Relaxed) != generation {
+                // Whoever raised it: the next expiry is a whole period away for every node.
+                let after = Duration::from_millis(self.limits.session_expiry_ms);
+                self.chores.set(Chore::ExpireSessions, self.now + after);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted so far.
+    pub(crate) fn stats(&self) -> Stats {
+        let log = self.journal.log();
+        let replica = self.beside.replica();
+        Stats {
+            applied_count: replica.map_or(0, isegoria_replica::Replica::applied_count),
+            history_count: replica.map_or(0, |replica| replica.history_count() as u64),
+            link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
+            link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
+            link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),
+            fsync_count: log.stats().fsync_count,
+            log_bytes: log.log_bytes(),
+            checkpoint_count: self.journal.checkpoint_count,
+            ..self.stats.clone()
+        }
+    }
+
+    /// Closes the log; what was appended is durable afterwards.
+    pub(crate) fn close(self) -> Result<(), LoopError> {
+        tracing::info!(pending = self.clients.pending_count(), held = self.gate.held_count(), "stopping");
+        Ok(self.journal.close()?)
+    }
+}

@@ -1,0 +1,197 @@
+use crate::beside::Beside;
+use isegoria_log::CheckpointReader;
+use isegoria_node::{Node, Outbox, Weight};
+use isegoria_replica::Replica;
+use isegoria_storage::{Durability, Log, Recovered, StoreError, WriteCheckpoint};
+use std::io::{self, Read, Write};
+
+/// The most log that may wait for the disk, bytes.
+const BACKLOG_BYTES_MAX: u64 = 64 << 20;
+
+/// The section of a checkpoint with the node's records.
+const NODE_SECTION: u8 = 1;
+/// The section with the replica's snapshot.
+const REPLICA_SECTION: u8 = 2;
+
+/// The log of a node, with what the gate needs to know about it.
+pub(crate) struct Journal {
+    log: Log,
+    /// Nothing is kept: records are not even encoded.
+    volatile: bool,
+    checkpoint_end: u64,
+    checkpoint_bytes: u64,
+    pub(crate) checkpoint_count: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(log: Log, durability: Durability, checkpoint_bytes: u64) -> Journal {
+        let volatile = durability == Durability::Memory;
+        let checkpoint_end = log.end().saturating_sub(log.log_bytes());
+        Journal { log, volatile, checkpoint_end, checkpoint_bytes, checkpoint_count: 0 }
+    }
+
+    /// Appends a step's records; `wrote` is told where the log ends after each.
+    pub(crate) fn append<N: Node>(
+        &mut self,
+        out: &mut Outbox<N>,
+        mut wrote: impl FnMut(u64, Weight),
+    ) -> Result<(), isegoria_storage::RecordTooLarge> {
+        if self.volatile {
+            out.records.clear();
+            return Ok(());
+        }
+        for (record, weight) in out.records.drain(..) {
+            let end = self.log.append(|buffer| {
+                let bytes = std::mem::take(buffer);
+                *buffer = postcard::to_extend(&record, bytes).expect("encoding into memory");
+            })?;
+            wrote(end, weight);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.log.flush();
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        if self.volatile { 0 } else { self.log.end() }
+    }
+
+    pub(crate) fn durable(&self) -> u64 {
+        if self.volatile { u64::MAX } else { self.log.durable() }
+    }
+
+    /// Whether the disk does not keep up, or has no room: nothing new had better come.
+    pub(crate) fn is_behind(&self) -> bool {
+        let backlog = self.log.end().saturating_sub(self.log.durable());
+        !self.volatile && (backlog > BACKLOG_BYTES_MAX || self.log.is_space_short())
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether enough was written since the last checkpoint.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        !self.volatile
+            && self.log.end() > self.checkpoint_end + self.checkpoint_bytes
+            && !self.log.checkpoint_running()
+    }
+
+    /// Takes node and replica as they are at this very position, and writes them beside running work.
+    pub(crate) fn checkpoint<N: Node>(&mut self, node: &N, beside: &Beside) -> Result<(), StoreError> {
+        let mut records = Vec::new();
+        node.checkpoint(&mut records);
+        let replica = beside.replica().map(Replica::freeze);
+        let write: WriteCheckpoint = Box::new(move |sink| {
+            sink.section(NODE_SECTION)?;
+            let mut encoded = Vec::new();
+            for record in &records {
+                encoded.clear();
+                encoded = postcard::to_extend(record, encoded).map_err(io::Error::other)?;
+                sink.write_all(&(encoded.len() as u64).to_le_bytes())?;
+                sink.write_all(&encoded)?;
+            }
+            if let Some(replica) = replica {
+                sink.section(REPLICA_SECTION)?;
+                replica(sink)?;
+            }
+            Ok(())
+        });
+        self.checkpoint_end = self.log.end();
+        self.log.checkpoint(self.checkpoint_end, write).map(|_| ())
+    }
+
+    /// Notes how a checkpoint ended.
+    pub(crate) fn poll_checkpoint(&mut self) {
+        match self.log.checkpoint_done() {
+            Some(Ok(position)) => {
+                self.checkpoint_count += 1;
+                tracing::info!(position, "checkpoint written; older log segments removed");
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "no checkpoint was written; the log is kept, and it will be tried again");
+            }
+            None => {}
+        }
+    }
+
+    /// Waits until everything is written.
+    pub(crate) fn close(self) -> Result<(), isegoria_storage::LogFailure> {
+        self.log.close()
+    }
+}
+
+/// Why what was stored cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A record that passed its checksum does not decode: written by another version or protocol.
+    #[error(
+        "a record of the log at position {position} is not one of this protocol; start the node with the \
+         protocol and version that wrote its data directory, or with a fresh directory"
+    )]
+    Record {
+        /// Where its frame begins, bytes.
+        position: u64,
+    },
+    /// The checkpoint's contents do not decode.
+    #[error(
+        "the checkpoint cannot be restored: {0}; restore the data directory from a backup, or start a fresh node"
+    )]
+    Checkpoint(#[source] io::Error),
+    /// Reading failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Rebuilds node and replica from checkpoint and log. Returns the number of records replayed.
+pub(crate) fn replay<N: Node>(
+    recovered: Recovered,
+    node: &mut N,
+    beside: &mut Beside,
+) -> Result<u64, ReplayError> {
+    let mut count = 0;
+    if let Some(checkpoint) = recovered.checkpoint {
+        count += restore(checkpoint.reader, node, beside).map_err(ReplayError::Checkpoint)?;
+    }
+    for record in recovered.records {
+        let record = record?;
+        let decoded = postcard::from_bytes(&record.payload)
+            .map_err(|_| ReplayError::Record { position: record.position })?;
+        node.replay(decoded);
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn restore<N: Node, R: Read>(
+    mut reader: CheckpointReader<R>,
+    node: &mut N,
+    beside: &mut Beside,
+) -> io::Result<u64> {
+    let mut count = 0;
+    while let Some(tag) = reader.next_section().map_err(io::Error::other)? {
+        match (tag, &mut *beside) {
+            (NODE_SECTION, _) => count += restore_node(&mut reader, node)?,
+            (REPLICA_SECTION, Beside::Replica(replica)) => replica.restore(&mut reader)?,
+            _ => {}
+        }
+    }
+    Ok(count)
+}
+
+fn restore_node<N: Node>(from: &mut impl Read, node: &mut N) -> io::Result<u64> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a record that does not decode");
+    let (mut rest, mut count) = (&bytes[..], 0);
+    while let Some((length, tail)) = rest.split_first_chunk::<8>() {
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| invalid())?;
+        let (record, tail) = tail.split_at_checked(length).ok_or_else(invalid)?;
+        node.replay(postcard::from_bytes(record).map_err(|_| invalid())?);
+        rest = tail;
+        count += 1;
+    }
+    if rest.is_empty() { Ok(count) } else { Err(invalid()) }
+}

@@ -1,0 +1,65 @@
+use isegoria_types::NodeId;
+use serde::{Deserialize, Serialize};
+
+/// Why two processes that met do not belong together. The sentence names both
+/// values; "ours" is the side that refuses, "yours" the side that called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// Two clusters.
+    #[error(
+        "this node is of cluster {ours:x} and the caller of cluster {yours:x}; check the addresses in both configurations"
+    )]
+    Cluster {
+        /// The cluster of the side that refuses.
+        ours: u64,
+        /// The cluster that the caller named.
+        yours: u64,
+    },
+    /// The address belongs to another node.
+    #[error("this is node {ours} and the caller wants {yours}; check the peer addresses")]
+    Node {
+        /// Who is here.
+        ours: NodeId,
+        /// Who was meant.
+        yours: NodeId,
+    },
+    /// The caller is no member, or claims to be this very node.
+    #[error("node {ours} has no peer {yours}; check the node list and the node's own name")]
+    Peer {
+        /// Who is here.
+        ours: NodeId,
+        /// Who the caller says that it is.
+        yours: NodeId,
+    },
+    /// Two versions of the bytes.
+    #[error("this node speaks wire version {ours} and the caller {yours}; run the same release on both")]
+    Wire {
+        /// The version of the side that refuses.
+        ours: u32,
+        /// The caller's version.
+        yours: u32,
+    },
+    /// Two conflict relations: their footprints do not mean the same.
+    #[error(
+        "this node has conflict relation {ours} and the caller {yours}; run the same state machine on both"
+    )]
+    Relation {
+        /// The version of the side that refuses.
+        ours: u64,
+        /// The caller's version.
+        yours: u64,
+    },
+    /// A process that was replaced by a later start of the same node.
+    #[error(
+        "node {peer} was here with incarnation {ours} and now calls with {yours}; stop the older process or give it its own disk"
+    )]
+    Incarnation {
+        /// The node.
+        peer: NodeId,
+        /// The latest incarnation seen.
+        ours: u64,
+        /// The one that called.
+        yours: u64,
+    },
+}
