@@ -1,0 +1,66 @@
+use crate::{BenchError, Knobs, Scenario};
+use std::path::PathBuf;
+
+/// `isegoria bench`
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    about = "Compare protocols under the same load on this machine",
+    after_long_help = DETAILS,
+    after_help = "Try --help for what is measured, the workloads and examples."
+)]
+pub struct BenchArgs {
+    /// What is run; a scenario file has the same names
+    #[command(flatten)]
+    pub knobs: Knobs,
+    /// A scenario (TOML) with the names of these flags; flags override it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document, a list with an object a protocol, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Where the run's folder is made
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub out: PathBuf,
+    /// Where the nodes keep their data during the run; the system's temporary directory if left out
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+const DETAILS: &str = "\
+Each protocol in turn gets fresh node processes on loopback and the same closed-loop clients in load
+processes of their own: one outstanding request a client, many clients on one connection a node. A table
+is printed, and DIR/<date>-<commit>-<name>/ keeps what was asked for (input.toml), where it ran (env.json),
+the latency histograms (*.hdr, HDR interval logs in microseconds) and all figures (summary.json).
+
+On one machine total processor time is the limit, not the leader, so throughput says little about a real
+cluster. Read the processor time a command instead: a million divided by that of the busiest node is the
+throughput (commands/s) of equal machines, one a node.
+
+Workloads (every operation is a put of --payload bytes):
+  epaxos13   with probability --conflict one hot key, else a fresh key that is never used again
+  atlas20    with probability --conflict a key of a shared pool, else the client's own key;
+             atlas20:pool=4 for a pool of more than one key
+  zipf       zipf:theta=0.99,keys=1000000 unless told; --conflict does not apply
+
+Protocols (isegoria protocols lists them; options follow a colon):
+  multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
+
+Examples:
+  isegoria bench
+  isegoria bench --nodes 5 --clients 1000 --conflict 0.02 --durability memory
+  isegoria bench --protocols multipaxos:leader=2,simple-bpaxos --batch 1 --repeat 3
+  isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json";
+
+impl BenchArgs {
+    /// What is run: the flags, else what the scenario file says, else the defaults.
+    ///
+    /// # Errors
+    /// If the file cannot be read or a rule is broken: one sentence, with the file and line or the name.
+    pub fn scenario(&self) -> Result<Scenario, BenchError> {
+        let file = match &self.config {
+            Some(file) => Knobs::from_file(file)?,
+            None => Knobs::default(),
+        };
+        Scenario::new(self.knobs.clone().or(file))
+    }
+}

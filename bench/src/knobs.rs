@@ -1,0 +1,91 @@
+use crate::{BenchError, ProtocolList, Workload};
+use isegoria::Durability;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The settings of a run that may be left out: the flags of `bench`, and by the same
+/// names the keys of a scenario file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Knobs {
+    /// Protocols, separated by commas; all that are built in, if left out
+    #[arg(long, value_name = "A,B")]
+    pub protocols: Option<ProtocolList>,
+    /// Number of node processes [default: 3]
+    #[arg(long, value_name = "N")]
+    pub nodes: Option<usize>,
+    /// Number of clients in total, spread evenly over the nodes [default: 256]
+    #[arg(long, value_name = "C")]
+    pub clients: Option<usize>,
+    /// How long is measured, s [default: 10]
+    #[arg(long, value_name = "S")]
+    pub duration: Option<f64>,
+    /// How long the load runs before that, s [default: 2]
+    #[arg(long, value_name = "S")]
+    pub warm_up: Option<f64>,
+    /// epaxos13, atlas20 or zipf, with options after a colon [default: epaxos13]
+    #[arg(long, value_name = "W")]
+    pub workload: Option<Workload>,
+    /// Conflict probability, 0 to 1 [default: 0]
+    #[arg(long, value_name = "R")]
+    pub conflict: Option<f64>,
+    /// Size of a value, bytes [default: 100]
+    #[arg(long, value_name = "BYTES")]
+    pub payload: Option<usize>,
+    /// The most commands that one vertex or slot may carry; 1 is no batching [default: 128]
+    #[arg(long, value_name = "B")]
+    pub batch: Option<usize>,
+    /// When a write counts as done: memory, os or fsync [default: fsync]
+    #[arg(long, value_name = "M")]
+    pub durability: Option<Durability>,
+    /// Processes that the clients are spread over [default: 1]
+    #[arg(long, value_name = "N")]
+    pub load_processes: Option<usize>,
+    /// How often each protocol is measured: medians are reported, with the spread [default: 1]
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<usize>,
+    /// Seed of the clients' choices [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Names the run's folder; made of the workload, nodes and clients if left out
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+impl Knobs {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// If it cannot be read or does not parse: one sentence with the file and line.
+    pub fn from_file(file: &Path) -> Result<Knobs, BenchError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| BenchError::Usage(format!("cannot read {}: {error}", file.display())))?;
+        toml::from_str(&text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text[..start].matches('\n').count() + 1;
+            let message: Vec<&str> = error.message().split_whitespace().collect();
+            BenchError::Usage(format!("{}: line {line}: {}", file.display(), message.join(" ")))
+        })
+    }
+
+    /// These settings; where there is none, the other's.
+    #[must_use]
+    pub fn or(self, other: Knobs) -> Knobs {
+        Knobs {
+            protocols: self.protocols.or(other.protocols),
+            nodes: self.nodes.or(other.nodes),
+            clients: self.clients.or(other.clients),
+            duration: self.duration.or(other.duration),
+            warm_up: self.warm_up.or(other.warm_up),
+            workload: self.workload.or(other.workload),
+            conflict: self.conflict.or(other.conflict),
+            payload: self.payload.or(other.payload),
+            batch: self.batch.or(other.batch),
+            durability: self.durability.or(other.durability),
+            load_processes: self.load_processes.or(other.load_processes),
+            repeat: self.repeat.or(other.repeat),
+            seed: self.seed.or(other.seed),
+            name: self.name.or(other.name),
+        }
+    }
+}

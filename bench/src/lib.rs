@@ -1,0 +1,47 @@
+//! The benchmark: workloads, load processes, runs on node processes of this machine,
+//! and what is kept of them.
+//!
+//! [`run`] is `isegoria bench`, [`load::main`] is the load process that it starts, and
+//! [`local_cluster`] is what it and `isegoria cluster` start nodes with.
+//!
+//! Invariants: every protocol gets fresh nodes, the same clients with the same seeds and
+//! the same limits; nothing of the warm-up is in a figure, except where a field says so;
+//! a figure that the system or the protocol does not have is none and not 0; of a run everything is kept that is
+//! needed to repeat and to doubt it, and nothing that names the machine or its user.
+//!
+//! Not done here: no caps on the nodes' processors, no emulated WAN, no open loop.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: clocks, files and processes.
+
+mod args;
+mod cpu;
+mod environment;
+mod error;
+mod fleet;
+mod generator;
+mod histogram;
+mod knobs;
+pub mod load;
+/// Node processes of this machine.
+pub mod local_cluster;
+mod measurement;
+mod progress;
+mod protocol_list;
+mod report;
+mod results;
+mod runner;
+mod scenario;
+mod table;
+mod workload;
+mod zipf;
+
+pub use args::BenchArgs;
+pub use environment::Environment;
+pub use error::BenchError;
+pub use generator::{KeyChooser, PutEncoder};
+pub use knobs::Knobs;
+pub use measurement::{CpuUs, LatencyUs, Measurement};
+pub use protocol_list::ProtocolList;
+pub use report::{METHOD, Row, Spread};
+pub use runner::run;
+pub use scenario::Scenario;
+pub use workload::{Workload, WorkloadError};

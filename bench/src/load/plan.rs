@@ -1,0 +1,99 @@
+use crate::Workload;
+use isegoria::Endpoint;
+use isegoria_types::NodeId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a load process is to do; one line of JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPlan {
+    /// The nodes that take commands, and how many clients call each of them home.
+    pub seats: Vec<Seats>,
+    /// The number of this process's first client in the whole run: keys and seeds of
+    /// different processes must differ.
+    pub first_client: usize,
+    /// Which keys are written.
+    pub workload: Workload,
+    /// The configured conflict probability, 0..=1.
+    pub conflict: f64,
+    /// Size of a value, bytes.
+    pub payload_bytes: usize,
+    /// The run's seed.
+    pub seed: u64,
+    /// How long the load runs before it is measured, s.
+    pub warm_up_s: f64,
+    /// How long it is measured, s.
+    pub duration_s: f64,
+}
+
+/// The clients of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seats {
+    /// The node; counted from 0 in the order of the configuration.
+    pub node: NodeId,
+    /// Its client port.
+    pub endpoint: Endpoint,
+    /// How many clients ask this node first.
+    pub clients: usize,
+}
+
+/// What a load process says, a line each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadLine {
+    /// Connected; begins when its input ends.
+    Ready(bool),
+    /// Answers so far, warm-up included; once a second.
+    Done(u64),
+    /// The measured window begins or ends now.
+    Window(WindowEdge),
+    /// The last line of a good run.
+    Result(LoadResult),
+    /// The last line of a bad one: one sentence.
+    Failed(String),
+}
+
+/// An end of the measured window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowEdge {
+    /// The warm-up is over.
+    Begin,
+    /// Nothing is measured from now on.
+    End,
+}
+
+/// What was measured within the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadResult {
+    /// Commands answered with an output.
+    pub completed: u64,
+    /// Commands that ended without one, by kind; and as `no_answer` the clients that
+    /// got nothing at all in the whole window.
+    pub errors: BTreeMap<String, u64>,
+    /// The real length of the window, s.
+    pub window_s: f64,
+    /// Processor time of this process in the window, µs, if the system tells.
+    pub cpu_us: Option<u64>,
+    /// Latencies of the completed commands, µs: HDR's V2 encoding as base64.
+    pub histogram: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_look_as_documented() {
+        let json = |line: &LoadLine| serde_json::to_string(line).unwrap();
+        assert_eq!(json(&LoadLine::Done(7)), r#"{"done":7}"#);
+        assert_eq!(json(&LoadLine::Window(WindowEdge::Begin)), r#"{"window":"begin"}"#);
+        assert_eq!(json(&LoadLine::Window(WindowEdge::End)), r#"{"window":"end"}"#);
+        assert_eq!(json(&LoadLine::Ready(true)), r#"{"ready":true}"#);
+        let line = LoadLine::Failed("why".to_owned());
+        assert_eq!(serde_json::from_str::<LoadLine>(&json(&line)).unwrap(), line);
+    }
+}

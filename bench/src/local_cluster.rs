@@ -1,0 +1,286 @@
+use isegoria::{Config, Endpoint, Stats};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+/// How long a node may take until it is ready: it may have a log to replay.
+const READY_MAX: Duration = Duration::from_secs(120);
+/// How long a node may take to stop before it is killed.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// What a node says on standard output once its ports listen.
+pub const READY_LINE: &str = "ready";
+
+/// A node process of this machine.
+#[derive(Clone, Debug)]
+pub struct NodeProcess {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where peers reach it.
+    pub peer: Endpoint,
+    /// Where clients reach it.
+    pub client: Option<Endpoint>,
+    /// Where it keeps its log.
+    pub data_dir: PathBuf,
+    /// Where its log lines go.
+    pub log_file: PathBuf,
+}
+
+/// Why a cluster did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A file or process could not be made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A node ended before it was ready.
+    #[error("node {name} did not start: {why}")]
+    Node {
+        /// Its name.
+        name: String,
+        /// The last line of its log, or how it ended.
+        why: String,
+    },
+}
+
+fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> ClusterError + 'a {
+    move |source| ClusterError::Io { what: format!("{what} {}", path.display()), source }
+}
+
+/// Gives every node of `config` loopback addresses that nobody else will take while it runs.
+///
+/// A port that was free a moment ago may become the near end of somebody's connection
+/// before its node listens, or while the node is down. Connections begin at 127.0.0.1,
+/// so the ports are taken on an address of the cluster's own, where the system has more
+/// than that one (Linux has all of 127.0.0.0/8).
+///
+/// # Errors
+/// If the system has no port left.
+pub fn take_free_endpoints(config: &mut Config) -> io::Result<()> {
+    let [second, third, fourth] = rand::random::<[u8; 3]>();
+    let own = Ipv4Addr::new(127, second, third, fourth.clamp(2, 254));
+    let count = 2 * config.nodes.len();
+    let endpoints = free_endpoints(own, count).or_else(|_| free_endpoints(Ipv4Addr::LOCALHOST, count))?;
+    for (node, pair) in config.nodes.iter_mut().zip(endpoints.chunks(2)) {
+        node.peer = pair[0].clone();
+        node.client = node.client.is_some().then(|| pair[1].clone());
+    }
+    Ok(())
+}
+
+fn free_endpoints(address: Ipv4Addr, count: usize) -> io::Result<Vec<Endpoint>> {
+    // All are held until the last is found, so that no two are the same.
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((address, 0))).collect::<io::Result<_>>()?;
+    let endpoint =
+        |listener: &TcpListener| Ok(listener.local_addr()?.to_string().parse().expect("an address"));
+    listeners.iter().map(endpoint).collect()
+}
+
+/// Node processes on this machine, all stopped when it ends: each asks the system to
+/// end it should its parent die.
+#[derive(Debug)]
+pub struct LocalCluster {
+    nodes: Vec<NodeProcess>,
+    children: Vec<Option<Child>>,
+    /// Whether each still runs: the process id of a dead one may be somebody else's.
+    alive: Vec<bool>,
+    exits: JoinSet<(usize, io::Result<ExitStatus>, Child)>,
+    executable: PathBuf,
+    config_file: PathBuf,
+}
+
+impl LocalCluster {
+    /// Writes `config` to `<data_dir>/cluster.toml`, starts `<executable> serve` for
+    /// every node and waits until each is ready.
+    ///
+    /// # Errors
+    /// If a file cannot be written or a node does not start; those that did are stopped.
+    pub async fn start(executable: &Path, config: &Config) -> Result<LocalCluster, ClusterError> {
+        std::fs::create_dir_all(&config.data_dir).map_err(failed("creating", &config.data_dir))?;
+        let config_file = config.data_dir.join("cluster.toml");
+        std::fs::write(&config_file, config.to_toml()).map_err(failed("writing", &config_file))?;
+        let mut cluster = LocalCluster {
+            nodes: Vec::new(),
+            children: Vec::new(),
+            alive: vec![false; config.nodes.len()],
+            exits: JoinSet::new(),
+            executable: executable.to_path_buf(),
+            config_file,
+        };
+        for node in &config.nodes {
+            let process = NodeProcess {
+                name: node.name.clone(),
+                pid: 0,
+                peer: node.peer.clone(),
+                client: node.client.clone(),
+                data_dir: config.data_dir.join(&node.name),
+                log_file: config.data_dir.join(format!("{}.log", node.name)),
+            };
+            cluster.nodes.push(process);
+            let child = cluster.spawn(cluster.nodes.len() - 1)?;
+            cluster.children.push(Some(child));
+        }
+        for index in 0..cluster.nodes.len() {
+            cluster.await_ready(index).await?;
+        }
+        for index in 0..cluster.nodes.len() {
+            cluster.watch(index);
+        }
+        Ok(cluster)
+    }
+
+    fn spawn(&mut self, index: usize) -> Result<Child, ClusterError> {
+        let node = &mut self.nodes[index];
+        let log: File = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&node.log_file)
+            .map_err(failed("creating", &node.log_file))?;
+        let child = Command::new(&self.executable)
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.config_file)
+            .args(["--node", &node.name, "--end-with-parent"])
+            // Otherwise the allocator gives pages back ten milliseconds after a batch is
+            // forgotten, and pays for clearing them when the next one comes.
+            .env("MIMALLOC_PURGE_DELAY", "1000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::from(log))
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed("starting", &self.executable))?;
+        node.pid = child.id().unwrap_or(0);
+        Ok(child)
+    }
+
+    async fn await_ready(&mut self, index: usize) -> Result<(), ClusterError> {
+        let node = self.nodes[index].clone();
+        let child = self.children[index].as_mut().expect("just started");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let said = tokio::time::timeout(READY_MAX, lines.next_line()).await;
+        if matches!(&said, Ok(Ok(Some(line))) if line == READY_LINE) {
+            return Ok(());
+        }
+        let why = match last_line(&node.log_file) {
+            Some(line) => line,
+            None => format!("it was not ready within {} s", READY_MAX.as_secs()),
+        };
+        Err(ClusterError::Node { name: node.name, why })
+    }
+
+    /// Waits for a node's end in the background.
+    fn watch(&mut self, index: usize) {
+        let mut child = self.children[index].take().expect("running");
+        self.alive[index] = true;
+        self.exits.spawn(async move { (index, child.wait().await, child) });
+    }
+
+    /// The nodes, in the order of the configuration, dead ones included.
+    #[must_use]
+    pub fn nodes(&self) -> &[NodeProcess] {
+        &self.nodes
+    }
+
+    /// Resolves when a node ends by itself: its name and how it ended.
+    pub async fn exited(&mut self) -> (String, String) {
+        match self.exits.join_next().await {
+            Some(Ok((index, status, _))) => {
+                self.alive[index] = false;
+                let node = &self.nodes[index];
+                (node.name.clone(), describe(status, &node.log_file))
+            }
+            Some(Err(_)) | None => std::future::pending().await,
+        }
+    }
+
+    /// Kills a node at once, as a power cut of its process would.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub async fn kill(&mut self, name: &str) {
+        let pid = self.nodes.iter().find(|node| node.name == name).expect("a node of this cluster").pid;
+        signal(pid, rustix::process::Signal::KILL);
+        let _ = self.exited().await;
+    }
+
+    /// Starts a node again that ended, on its data directory, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not start.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub async fn restart(&mut self, name: &str) -> Result<(), ClusterError> {
+        let index = self.nodes.iter().position(|node| node.name == name).expect("a node of this cluster");
+        self.children[index] = Some(self.spawn(index)?);
+        self.await_ready(index).await?;
+        self.watch(index);
+        Ok(())
+    }
+
+    /// Stops all nodes that still run. Returns the counters of each that stopped well.
+    pub async fn stop(mut self) -> Vec<(String, Option<Stats>)> {
+        for (node, _) in self.nodes.iter().zip(&self.alive).filter(|(_, alive)| **alive) {
+            signal(node.pid, rustix::process::Signal::TERM);
+        }
+        let deadline = tokio::time::Instant::now() + STOP_MAX;
+        let mut stopped = vec![false; self.nodes.len()];
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.exits.join_next()).await {
+            if let Ok((index, Ok(status), _)) = ended {
+                stopped[index] = status.success();
+            }
+        }
+        // Children that are left are killed when they are dropped.
+        let read = |node: &NodeProcess| -> Option<Stats> {
+            serde_json::from_slice(&std::fs::read(node.data_dir.join("stats.json")).ok()?).ok()
+        };
+        self.nodes
+            .iter()
+            .zip(stopped)
+            .map(|(node, stopped)| (node.name.clone(), if stopped { read(node) } else { None }))
+            .collect()
+    }
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn describe(status: io::Result<ExitStatus>, log_file: &Path) -> String {
+    let how = match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "unknown status".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    match last_line(log_file) {
+        Some(line) => format!("{how}; last line of {}: {line}", log_file.display()),
+        None => how,
+    }
+}
+
+fn last_line(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+}

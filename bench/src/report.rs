@@ -1,0 +1,248 @@
+use crate::{CpuUs, LatencyUs, Measurement, Scenario};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the figures mean on one machine; see "One machine is not n machines" in the
+/// benchmarking notes.
+pub const METHOD: &str = "cpu-per-command";
+
+/// One protocol's row: medians over the repetitions. The JSON output is a list of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The protocol with its options, as it was asked for.
+    pub protocol: String,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Number of clients, in all.
+    pub clients: usize,
+    /// The workload with its options.
+    pub workload: String,
+    /// The conflict probability that was asked for; none if the workload has no such setting.
+    pub conflict_configured: Option<f64>,
+    /// The share of vertices that depended on something not executed everywhere, warm-up
+    /// included; none for a protocol without dependencies.
+    pub conflict_measured: Option<f64>,
+    /// Size of a value, bytes.
+    pub payload_bytes: usize,
+    /// The most commands of one vertex or slot.
+    pub batch: usize,
+    /// Commands a vertex or slot on average, warm-up included.
+    pub batch_measured: Option<f64>,
+    /// When a write counted as done.
+    pub durability: String,
+    /// The measured window, s.
+    pub duration_s: f64,
+    /// The load before it, s.
+    pub warm_up_s: f64,
+    /// Processes that the clients were spread over.
+    pub load_processes: usize,
+    /// Which honest way of measuring on one machine was on: [`METHOD`].
+    pub method: String,
+    /// Answers a second.
+    pub throughput_ops_s: f64,
+    /// Commands without an answer, over all repetitions.
+    pub errors: u64,
+    /// The same by kind.
+    pub errors_by_kind: BTreeMap<String, u64>,
+    /// Latencies from submission to output.
+    pub latency_us: LatencyUs,
+    /// The share of vertices chosen on the fast path; none where the protocol has none.
+    pub fast_path_ratio: Option<f64>,
+    /// Processor time a command.
+    pub cpu_us_per_command: CpuUs,
+    /// Number of repetitions.
+    pub repeat: usize,
+    /// The smallest and largest of the repetitions.
+    pub spread: Spread,
+    /// Each repetition.
+    pub repetitions: Vec<Measurement>,
+}
+
+/// Smallest and largest over the repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Answers a second.
+    pub throughput_ops_s: (f64, f64),
+    /// Median latency, µs.
+    pub p50_us: (f64, f64),
+    /// 99th percentile, µs.
+    pub p99_us: (f64, f64),
+    /// Processor time of all nodes, µs a command.
+    pub servers_total_us: Option<(f64, f64)>,
+}
+
+impl Row {
+    /// The row of `protocol`.
+    ///
+    /// # Panics
+    /// If there is no repetition.
+    #[must_use]
+    pub fn new(scenario: &Scenario, protocol: String, repetitions: Vec<Measurement>) -> Row {
+        assert!(!repetitions.is_empty(), "{protocol}: a row without a measurement");
+        let all = Repetitions(&repetitions);
+        let mut errors_by_kind = BTreeMap::new();
+        for (kind, count) in repetitions.iter().flat_map(|one| &one.errors_by_kind) {
+            *errors_by_kind.entry(kind.clone()).or_default() += count;
+        }
+        Row {
+            protocol,
+            nodes: scenario.nodes,
+            clients: scenario.clients,
+            workload: scenario.workload.to_string(),
+            conflict_configured: scenario.conflict_configured(),
+            conflict_measured: all.median_known(|one| one.conflict_measured),
+            payload_bytes: scenario.payload,
+            batch: scenario.batch,
+            batch_measured: all.median_known(|one| one.batch_measured),
+            durability: scenario.durability.to_string(),
+            duration_s: scenario.duration,
+            warm_up_s: scenario.warm_up,
+            load_processes: scenario.load_processes,
+            method: METHOD.to_owned(),
+            throughput_ops_s: all.median(|one| one.throughput_ops_s),
+            errors: repetitions.iter().map(Measurement::errors).sum(),
+            errors_by_kind,
+            latency_us: LatencyUs {
+                p50: all.median_latency(|latency| latency.p50),
+                p95: all.median_latency(|latency| latency.p95),
+                p99: all.median_latency(|latency| latency.p99),
+                p999: all.median_latency(|latency| latency.p999),
+                max: all.median_latency(|latency| latency.max),
+            },
+            fast_path_ratio: all.median_known(|one| one.fast_path_ratio),
+            cpu_us_per_command: CpuUs {
+                servers_total: all.median_known(|one| one.cpu_us_per_command.servers_total),
+                busiest_node: all.median_known(|one| one.cpu_us_per_command.busiest_node),
+                clients: all.median_known(|one| one.cpu_us_per_command.clients),
+            },
+            repeat: repetitions.len(),
+            spread: all.spread(),
+            repetitions,
+        }
+    }
+}
+
+struct Repetitions<'a>(&'a [Measurement]);
+
+#[allow(clippy::cast_precision_loss)] // Latencies are below 2^52 µs.
+impl Repetitions<'_> {
+    fn median(&self, figure: impl Fn(&Measurement) -> f64) -> f64 {
+        median(self.0.iter().map(figure).collect()).expect("at least one repetition")
+    }
+
+    /// The median of those that know; none if nobody does.
+    fn median_known(&self, figure: impl Fn(&Measurement) -> Option<f64>) -> Option<f64> {
+        median(self.0.iter().filter_map(figure).collect())
+    }
+
+    fn median_latency(&self, figure: impl Fn(&LatencyUs) -> u64) -> u64 {
+        let median = self.median(|one| figure(&one.latency_us) as f64);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A latency again.
+        let rounded = median.round() as u64;
+        rounded
+    }
+
+    fn spread(&self) -> Spread {
+        let range = |figure: &dyn Fn(&Measurement) -> Option<f64>| {
+            let mut known = self.0.iter().filter_map(figure);
+            let first = known.next()?;
+            Some(known.fold((first, first), |(low, high), next| (low.min(next), high.max(next))))
+        };
+        let known = |figure: &dyn Fn(&Measurement) -> f64| {
+            range(&|one| Some(figure(one))).expect("at least one repetition")
+        };
+        Spread {
+            throughput_ops_s: known(&|one| one.throughput_ops_s),
+            p50_us: known(&|one| one.latency_us.p50 as f64),
+            p99_us: known(&|one| one.latency_us.p99 as f64),
+            servers_total_us: range(&|one| one.cpu_us_per_command.servers_total),
+        }
+    }
+}
+
+/// The middle of the sorted values; of an even number the mean of the two.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::Knobs;
+    use crate::measurement::{Traits, tests::raw};
+    use serde_json::Value;
+
+    /// A row of a made-up run of `multipaxos` (no dependencies) or another protocol.
+    pub(crate) fn row(protocol: &str, throughputs: &[f64]) -> Row {
+        let graph = protocol != "multipaxos";
+        let traits = Traits { has_dependencies: graph, has_fast_path: false };
+        let repetitions = throughputs.iter().map(|throughput| {
+            let (mut one, _) = Measurement::new(raw(), traits).unwrap();
+            one.throughput_ops_s = *throughput;
+            one
+        });
+        let scenario = Scenario::new(Knobs::default()).unwrap();
+        Row::new(&scenario, protocol.to_owned(), repetitions.collect())
+    }
+
+    #[test]
+    fn medians_and_spread() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        let row = row("simple-bpaxos", &[5.0, 1.0, 3.0]);
+        assert_eq!((row.throughput_ops_s, row.spread.throughput_ops_s), (3.0, (1.0, 5.0)));
+        assert_eq!((row.errors, row.repeat, row.latency_us.p95), (6, 3, 800));
+    }
+
+    /// The names and types that scripts rely on; "?" is a type or null.
+    const SCHEMA: &[(&str, &str)] = &[
+        ("/protocol", "string"),
+        ("/nodes", "number"),
+        ("/clients", "number"),
+        ("/workload", "string"),
+        ("/conflict_configured", "number"),
+        ("/conflict_measured", "number?"),
+        ("/payload_bytes", "number"),
+        ("/batch", "number"),
+        ("/durability", "string"),
+        ("/duration_s", "number"),
+        ("/throughput_ops_s", "number"),
+        ("/errors", "number"),
+        ("/latency_us/p50", "number"),
+        ("/latency_us/p95", "number"),
+        ("/latency_us/p99", "number"),
+        ("/latency_us/p999", "number"),
+        ("/fast_path_ratio", "number?"),
+        ("/cpu_us_per_command/servers_total", "number"),
+        ("/cpu_us_per_command/busiest_node", "number"),
+        ("/cpu_us_per_command/clients", "number"),
+    ];
+
+    #[test]
+    fn the_json_has_the_names_that_scripts_rely_on() {
+        let rows = vec![row("simple-bpaxos", &[1.0]), row("multipaxos", &[2.0])];
+        let json: Value = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
+        for object in json.as_array().unwrap() {
+            for (pointer, kind) in SCHEMA {
+                let found = object.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is missing"));
+                let fits = match found {
+                    Value::String(_) => *kind == "string",
+                    Value::Number(_) => kind.starts_with("number"),
+                    Value::Null => kind.ends_with('?'),
+                    _ => false,
+                };
+                assert!(fits, "{pointer} is {found}, not a {kind}");
+            }
+        }
+        assert_eq!(json[1]["conflict_measured"], Value::Null);
+        assert_eq!(json[0]["fast_path_ratio"], Value::Null, "it has no fast path");
+        assert_eq!(serde_json::from_value::<Vec<Row>>(json).unwrap(), rows);
+    }
+}

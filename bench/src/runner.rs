@@ -1,0 +1,239 @@
+use crate::fleet::{self, Fleet, Loaded};
+use crate::local_cluster::{LocalCluster, take_free_endpoints};
+use crate::measurement::{Raw, Traits};
+use crate::progress::Progress;
+use crate::results::{Contents, Folder};
+use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table};
+use hdrhistogram::Histogram;
+use isegoria::{Config, Durability, ProtocolSpec};
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs every protocol of the scenario, prints the table (or the JSON document) and
+/// keeps the results. `executable` is this program: it is started as `serve` and `load`.
+///
+/// # Errors
+/// If a rule is broken, a process fails, or a run had no completed command; the last
+/// only after everything was printed and kept. [`BenchError::exit_code`] says which
+/// exit code that is.
+pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError> {
+    let scenario = args.scenario()?;
+    let data_dir = args.data_dir.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&data_dir)
+        .map_err(BenchError::io(format!("making the data directory {}", data_dir.display())))?;
+    let environment = Environment::inspect(&data_dir);
+    let folder = Folder::create(&args.out, &environment.git_commit, &scenario.name)?;
+    let interrupts = Interrupts::new().map_err(BenchError::io("waiting for signals"))?;
+    let mut runner =
+        Runner { progress: Progress::new(&scenario), scenario: &scenario, executable, data_dir, interrupts };
+    let measured = runner.run_all().await;
+    runner.progress.finish();
+    let measured = match measured {
+        Ok(measured) => measured,
+        Err(error) => {
+            folder.discard();
+            return Err(error);
+        }
+    };
+    let (rows, histograms): (Vec<Row>, Vec<_>) = measured.into_iter().unzip();
+    folder.fill(&Contents {
+        scenario: &scenario,
+        environment: &environment,
+        rows: &rows,
+        histograms: &histograms,
+    })?;
+    let text = if args.json {
+        serde_json::to_string_pretty(&rows).expect("figures are JSON") + "\n"
+    } else {
+        let path = folder.path();
+        format!("{}{}kept in {}\n", table::table(&rows), warning(&scenario, &environment), path.display())
+    };
+    print(&text)?;
+    let empty = |row: &&Row| row.repetitions.iter().any(|one| one.completed == 0);
+    match rows.iter().find(empty) {
+        Some(row) => Err(BenchError::NothingCompleted { protocol: row.protocol.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// What the reader of this run should know before believing it.
+fn warning(scenario: &Scenario, environment: &Environment) -> String {
+    let mut text = String::new();
+    if scenario.durability == Durability::Fsync && environment.file_system == "tmpfs" {
+        text.push_str(
+            "note: the data directory is in memory (tmpfs), so fsync cost nothing; give --data-dir\n",
+        );
+    }
+    if environment.profile == "debug" {
+        text.push_str("note: a debug build; build with --release before you believe a figure\n");
+    }
+    text
+}
+
+fn print(text: &str) -> Result<(), BenchError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has seen enough; the results are kept.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(BenchError::io("printing the table")),
+    }
+}
+
+type Latencies = Vec<(Histogram<u64>, Duration)>;
+
+struct Runner<'a> {
+    scenario: &'a Scenario,
+    executable: PathBuf,
+    data_dir: PathBuf,
+    progress: Progress,
+    interrupts: Interrupts,
+}
+
+impl Runner<'_> {
+    /// Repetitions are the outer loop: a machine that slows down over time then does so
+    /// for every protocol.
+    async fn run_all(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
+        let protocols: Vec<&ProtocolSpec> = self.scenario.protocols.iter().collect();
+        let mut measured: Vec<(Vec<Measurement>, Latencies)> = vec![Default::default(); protocols.len()];
+        for _ in 0..self.scenario.repeat {
+            for (spec, (measurements, latencies)) in protocols.iter().zip(&mut measured) {
+                self.progress.begin(&spec.to_string());
+                let (measurement, histogram) = self.run_one(spec).await?;
+                latencies.push((histogram, Duration::from_secs_f64(measurement.window_s)));
+                measurements.push(measurement);
+            }
+        }
+        let rows = protocols.iter().zip(measured).map(|(spec, (measurements, latencies))| {
+            (Row::new(self.scenario, spec.to_string(), measurements), latencies)
+        });
+        Ok(rows.collect())
+    }
+
+    /// One run of one protocol on fresh nodes.
+    async fn run_one(&mut self, spec: &ProtocolSpec) -> Result<(Measurement, Histogram<u64>), BenchError> {
+        let dir = tempfile::Builder::new()
+            .prefix("isegoria-bench-")
+            .tempdir_in(&self.data_dir)
+            .map_err(BenchError::io(format!("making a directory in {}", self.data_dir.display())))?;
+        let config = with_free_endpoints(self.scenario.cluster(spec, dir.path())?)?;
+        let started = tokio::select! {
+            started = LocalCluster::start(&self.executable, &config) => started,
+            () = self.interrupts.next() => return Err(BenchError::Interrupted),
+        };
+        let protocol = spec.to_string();
+        let mut cluster =
+            started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
+        let outcome = self.measure(&mut cluster, &config).await;
+        let stats = cluster.stop().await;
+        let Loaded { loads, servers_us_per_s } = match outcome {
+            Ok(Ended::Loaded(loaded)) => loaded,
+            Ok(Ended::NodeDied { node, how, log }) => {
+                keep(dir);
+                return Err(BenchError::NodeDied { protocol, node, how, log });
+            }
+            Err(error) => return Err(error),
+        };
+        let kind = isegoria::protocol(&spec.name)?;
+        let traits = Traits {
+            has_dependencies: kind.quorums(self.scenario.nodes).dependency.is_some(),
+            has_fast_path: kind.has_fast_path(),
+        };
+        Measurement::new(Raw { loads, servers_us_per_s, stats }, traits)
+    }
+
+    /// Puts the load on the cluster, unless a node dies or the user has enough.
+    async fn measure(&mut self, cluster: &mut LocalCluster, config: &Config) -> Result<Ended, BenchError> {
+        let processes: Vec<u32> = cluster.nodes().iter().map(|node| node.pid).collect();
+        let plans = fleet::plans(self.scenario, config);
+        let Runner { executable, scenario, progress, interrupts, .. } = self;
+        let load = async {
+            let fleet = Fleet::start(executable, &config.data_dir, &plans).await?;
+            fleet.run(&processes, scenario, |done| progress.tick(done)).await
+        };
+        let (node, how) = tokio::select! {
+            loaded = load => return loaded.map(Ended::Loaded),
+            () = interrupts.next() => return Err(BenchError::Interrupted),
+            died = cluster.exited() => died,
+        };
+        let log = cluster.nodes().iter().find(|process| process.name == node);
+        let log = log.map(|process| process.log_file.clone()).unwrap_or_default();
+        Ok(Ended::NodeDied { node, how, log })
+    }
+}
+
+/// How a load ended.
+enum Ended {
+    Loaded(Loaded),
+    NodeDied { node: String, how: String, log: PathBuf },
+}
+
+/// SIGINT and SIGTERM, remembered from the beginning: none is missed while nobody waits.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn new() -> std::io::Result<Interrupts> {
+        Ok(Interrupts {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Leaves the directory for whoever looks for the reason.
+fn keep(dir: TempDir) {
+    let _ = dir.keep();
+}
+
+fn with_free_endpoints(mut config: Config) -> Result<Config, BenchError> {
+    take_free_endpoints(&mut config).map_err(BenchError::io("asking for free ports"))?;
+    config.check()?;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Knobs;
+    use std::path::Path;
+
+    #[test]
+    fn every_node_gets_ports_of_its_own() {
+        let scenario = Scenario::new(Knobs { nodes: Some(5), ..Knobs::default() }).unwrap();
+        let spec = "multipaxos".parse().unwrap();
+        let config = scenario.cluster(&spec, Path::new("data")).unwrap();
+        let config = with_free_endpoints(config).unwrap();
+        let mut addresses: Vec<String> = config
+            .nodes
+            .iter()
+            .flat_map(|node| [node.peer.to_string(), node.client.as_ref().unwrap().to_string()])
+            .collect();
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 10);
+    }
+
+    #[test]
+    fn what_makes_figures_doubtful_is_said() {
+        let scenario = Scenario::new(Knobs::default()).unwrap();
+        let mut environment = Environment::inspect(Path::new("."));
+        environment.file_system = "ext4".to_owned();
+        environment.profile = "release".to_owned();
+        assert_eq!(warning(&scenario, &environment), "");
+        environment.file_system = "tmpfs".to_owned();
+        environment.profile = "debug".to_owned();
+        assert_eq!(warning(&scenario, &environment).lines().count(), 2);
+    }
+}

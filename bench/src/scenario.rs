@@ -1,0 +1,160 @@
+use crate::generator::CLIENTS_MAX;
+use crate::{BenchError, Knobs, ProtocolList, Workload};
+use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria_types::Role;
+use serde::Serialize;
+use std::path::Path;
+
+/// Bytes of a command beside its value: the encoding, and a key of 8 bytes.
+const COMMAND_OVERHEAD: usize = 32;
+/// The longest warm-up or window, s: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// A run, with every setting known and every rule checked. Written as `input.toml`,
+/// which `--config` takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scenario {
+    /// Names the folder.
+    pub name: String,
+    /// What is compared.
+    pub protocols: ProtocolList,
+    /// Number of node processes.
+    pub nodes: usize,
+    /// Number of clients, in all.
+    pub clients: usize,
+    /// The measured window, s.
+    pub duration: f64,
+    /// The load before it, s.
+    pub warm_up: f64,
+    /// Which keys are written.
+    pub workload: Workload,
+    /// Conflict probability, 0..=1.
+    pub conflict: f64,
+    /// Size of a value, bytes.
+    pub payload: usize,
+    /// The most commands of one vertex or slot.
+    pub batch: usize,
+    /// When a write counts as done.
+    pub durability: Durability,
+    /// Processes that the clients are spread over.
+    pub load_processes: usize,
+    /// Measurements of each protocol.
+    pub repeat: usize,
+    /// Seed of the clients' choices.
+    pub seed: u64,
+}
+
+impl Scenario {
+    /// Fills in the defaults and checks every rule.
+    ///
+    /// # Errors
+    /// The first rule that is broken, with the setting's name and the cure.
+    pub fn new(knobs: Knobs) -> Result<Scenario, BenchError> {
+        let workload = knobs.workload.unwrap_or(Workload::Epaxos13);
+        let (nodes, clients) = (knobs.nodes.unwrap_or(3), knobs.clients.unwrap_or(256));
+        let scenario = Scenario {
+            name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}", workload.name())),
+            protocols: knobs.protocols.unwrap_or_else(ProtocolList::all),
+            nodes,
+            clients,
+            duration: knobs.duration.unwrap_or(10.0),
+            warm_up: knobs.warm_up.unwrap_or(2.0),
+            workload,
+            conflict: knobs.conflict.unwrap_or(0.0),
+            payload: knobs.payload.unwrap_or(100),
+            batch: knobs.batch.unwrap_or(128),
+            durability: knobs.durability.unwrap_or(Durability::Fsync),
+            load_processes: knobs.load_processes.unwrap_or(1),
+            repeat: knobs.repeat.unwrap_or(1),
+            seed: knobs.seed.unwrap_or(1),
+        };
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    fn check(&self) -> Result<(), BenchError> {
+        let refuse = |sentence: String| Err(BenchError::Usage(sentence));
+        let (clients, processes) = (self.clients, self.load_processes);
+        if clients == 0 || clients > CLIENTS_MAX {
+            return refuse(format!("clients = {clients}: give at least 1 and at most {CLIENTS_MAX}"));
+        }
+        if processes == 0 || processes > clients {
+            return refuse(format!(
+                "load-processes = {processes}: give at least 1 and at most one a client, {clients}"
+            ));
+        }
+        if !(self.duration > 0.0 && self.duration <= SECONDS_MAX) {
+            return refuse(format!("duration = {}: give seconds above 0, at most a day", self.duration));
+        }
+        if !(0.0..=SECONDS_MAX).contains(&self.warm_up) {
+            return refuse(format!("warm-up = {}: give seconds from 0, at most a day", self.warm_up));
+        }
+        if !(0.0..=1.0).contains(&self.conflict) {
+            return refuse(format!(
+                "conflict = {}: give a probability from 0 to 1, such as 0.02",
+                self.conflict
+            ));
+        }
+        if self.conflict > 0.0 && !self.workload.takes_conflict() {
+            return refuse(format!(
+                "conflict = {}: workload {} has conflicts of its own; leave --conflict out",
+                self.conflict, self.workload
+            ));
+        }
+        if self.repeat == 0 {
+            return refuse("repeat = 0: measure at least once".to_owned());
+        }
+        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(letter) {
+            return refuse(format!(
+                "name = {:?}: use letters, digits, dashes, underscores and dots",
+                self.name
+            ));
+        }
+        for spec in self.protocols.iter() {
+            self.cluster(spec, Path::new("data"))?;
+        }
+        Ok(())
+    }
+
+    /// The cluster that `spec` runs on, with made-up ports.
+    ///
+    /// # Errors
+    /// If the nodes, the batch or the payload do not fit the protocol.
+    pub fn cluster(&self, spec: &ProtocolSpec, data_dir: &Path) -> Result<Config, BenchError> {
+        let mut config = Config::loopback(spec, self.nodes, 1, data_dir)?;
+        config.durability = self.durability;
+        config.limits.batch_max = self.batch;
+        let limit = config.limits.payload_bytes_max.saturating_sub(COMMAND_OVERHEAD);
+        if self.payload > limit {
+            let payload = self.payload;
+            return Err(BenchError::Usage(format!(
+                "payload = {payload}: nodes take values of at most {limit} bytes"
+            )));
+        }
+        if self.batch == 0 {
+            return Err(BenchError::Usage(
+                "batch = 0: a vertex or slot carries at least 1 command".to_owned(),
+            ));
+        }
+        config.check()?;
+        debug_assert!(config.nodes.iter().all(|node| node.roles.contains(&Role::Leader)));
+        Ok(config)
+    }
+
+    /// The conflict probability, if the workload has one.
+    #[must_use]
+    pub fn conflict_configured(&self) -> Option<f64> {
+        self.workload.takes_conflict().then_some(self.conflict)
+    }
+
+    /// The text of `input.toml`.
+    ///
+    /// # Panics
+    /// Never: a scenario is TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a scenario is TOML")
+    }
+}

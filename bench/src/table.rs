@@ -1,0 +1,155 @@
+//! The table that people read: a row a protocol, units in the header.
+
+use crate::Row;
+
+/// What was measured how, below each table.
+const FACE: &str = "\
+way: CPU per command on one machine (no CPU caps, no emulated WAN). All processes share its cores, so ops/s is not\n\
+     what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest node) is the ops/s of equal machines, one a node.";
+
+struct Column {
+    head: &'static str,
+    unit: &'static str,
+    cell: fn(&Row) -> String,
+}
+
+const COLUMNS: &[Column] = &[
+    Column { head: "protocol", unit: "", cell: |row| row.protocol.clone() },
+    Column { head: "throughput", unit: "ops/s", cell: throughput },
+    Column { head: "p50", unit: "µs", cell: |row| grouped(row.latency_us.p50) },
+    Column { head: "p95", unit: "µs", cell: |row| grouped(row.latency_us.p95) },
+    Column { head: "p99", unit: "µs", cell: |row| grouped(row.latency_us.p99) },
+    Column { head: "p99.9", unit: "µs", cell: |row| grouped(row.latency_us.p999) },
+    Column { head: "errors", unit: "", cell: |row| grouped(row.errors) },
+    Column {
+        head: "CPU servers", unit: "µs/cmd", cell: |row| decimal(row.cpu_us_per_command.servers_total)
+    },
+    Column { head: "busiest", unit: "µs/cmd", cell: |row| decimal(row.cpu_us_per_command.busiest_node) },
+    Column { head: "clients", unit: "µs/cmd", cell: |row| decimal(row.cpu_us_per_command.clients) },
+    Column { head: "conflict", unit: "set %", cell: |row| percent(row.conflict_configured) },
+    Column { head: "vertices", unit: "found %", cell: |row| percent(row.conflict_measured) },
+    Column { head: "fast path", unit: "%", cell: |row| percent(row.fast_path_ratio) },
+    Column { head: "durability", unit: "", cell: |row| row.durability.clone() },
+    Column { head: "batch", unit: "max", cell: |row| grouped(row.batch as u64) },
+    Column { head: "batch", unit: "mean", cell: |row| decimal(row.batch_measured) },
+    Column { head: "payload", unit: "B", cell: |row| grouped(row.payload_bytes as u64) },
+];
+
+/// The table of `rows`, with a line above it about what they share and below it about
+/// what was measured how.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut lines: Vec<Vec<String>> = vec![
+        COLUMNS.iter().map(|column| column.head.to_owned()).collect(),
+        COLUMNS.iter().map(|column| column.unit.to_owned()).collect(),
+    ];
+    lines.extend(rows.iter().map(|row| COLUMNS.iter().map(|column| (column.cell)(row)).collect()));
+    let width = |index: usize| lines.iter().map(|line| line[index].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let mut text = rows.first().map(about).unwrap_or_default();
+    for (number, line) in lines.iter().enumerate() {
+        if number == 2 {
+            text.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            text.push('\n');
+        }
+        let cells = line.iter().zip(&widths).enumerate().map(|(index, (cell, width))| {
+            if index == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    for row in rows.iter().filter(|row| row.errors > 0) {
+        let kinds: Vec<String> =
+            row.errors_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
+    }
+    text.push_str(FACE);
+    text.push('\n');
+    text
+}
+
+fn about(row: &Row) -> String {
+    let times = if row.repeat == 1 {
+        "1 run each".to_owned()
+    } else {
+        format!("medians of {} runs each, ± half the spread", row.repeat)
+    };
+    format!(
+        "{} nodes, {} closed-loop clients in {} load process(es), workload {}, {} s after {} s of warm-up, {times}\n",
+        row.nodes,
+        grouped(row.clients as u64),
+        row.load_processes,
+        row.workload,
+        row.duration_s,
+        row.warm_up_s
+    )
+}
+
+fn throughput(row: &Row) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A rate.
+    let rate = grouped(row.throughput_ops_s.round() as u64);
+    let (low, high) = row.spread.throughput_ops_s;
+    if row.repeat == 1 || row.throughput_ops_s <= 0.0 {
+        return rate;
+    }
+    format!("{rate} ±{:.0}%", (high - low) / 2.0 / row.throughput_ops_s * 100.0)
+}
+
+/// A number with commas between groups of three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn decimal(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |value| format!("{value:.1}"))
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or("–".to_owned(), |share| format!("{:.1}", share * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::row;
+
+    #[test]
+    fn digits_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn a_row_a_protocol_in_columns() {
+        let text = table(&[row("simple-bpaxos", &[12_345.4]), row("multipaxos", &[2.0])]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("3 nodes, 256 closed-loop clients in 1 load process(es), workload epaxos13")
+        );
+        assert!(lines[2].contains("ops/s") && lines[2].contains("µs/cmd"));
+        assert!(lines[4].starts_with("simple-bpaxos") && lines[4].contains("12,345  400"));
+        assert!(
+            lines[5].starts_with("multipaxos") && lines[5].contains('–'),
+            "no dependencies, no fast path"
+        );
+        assert_eq!(lines[6], "simple-bpaxos: errors: 2 unknown");
+        assert!(lines[8].contains("no CPU caps, no emulated WAN"));
+        let end = |line: &str| line.chars().count();
+        assert_eq!(end(lines[4]), end(lines[3]), "numbers end where the rule ends");
+        assert_eq!(end(lines[5]), end(lines[3]));
+    }
+
+    #[test]
+    fn repetitions_show_their_spread() {
+        let text = table(&[row("multipaxos", &[90.0, 100.0, 110.0])]);
+        assert!(text.contains("100 ±10%") && text.contains("medians of 3 runs"), "{text}");
+    }
+}

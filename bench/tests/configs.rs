@@ -1,0 +1,85 @@
+//! Every file under `configs/` is loaded, and what its comments promise is held.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // It reads files.
+
+use isegoria::{Config, Endpoint};
+use isegoria_bench::{Knobs, Scenario};
+use isegoria_types::{NodeSet, Role};
+use std::path::{Path, PathBuf};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .map(|entry| entry.expect("a listing").path())
+        .collect();
+    files.sort();
+    files
+}
+
+fn cluster(name: &str) -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/clusters").join(name);
+    Config::from_file(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_cluster_can_be_served() {
+    let files = files("clusters");
+    assert!(files.len() >= 5);
+    for file in files {
+        let config = Config::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert!(config.data_dir.is_relative(), "{}: a data directory below the current one", file.display());
+        for node in &config.nodes {
+            config.settings(&node.name).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+        assert_eq!(config.to_toml().parse::<Config>().unwrap(), config);
+    }
+}
+
+#[test]
+fn every_workload_is_a_scenario() {
+    let files = files("workloads");
+    assert!(files.len() >= 3);
+    for file in files {
+        let knobs = Knobs::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        let scenario = Scenario::new(knobs).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert_eq!(file.file_stem().unwrap().to_str(), Some(scenario.name.as_str()), "named like its file");
+    }
+}
+
+#[test]
+fn no_folder_is_forgotten() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    for entry in std::fs::read_dir(path).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(["clusters", "workloads"].contains(&name.as_str()), "configs/{name} is loaded by no test");
+    }
+}
+
+#[test]
+fn the_disaggregated_cluster_has_its_roles_apart() {
+    let config = cluster("disaggregated.toml");
+    let layout = config.layout().unwrap();
+    let apart: [NodeSet; 3] = [layout.leaders, layout.dependency, layout.acceptors];
+    for (index, one) in apart.iter().enumerate() {
+        assert!(one.len() >= 2);
+        for other in &apart[index + 1..] {
+            assert!(one.intersection(*other).is_empty());
+        }
+    }
+    let with_port = config.nodes.iter().filter(|node| node.client.is_some());
+    assert!(with_port.clone().all(|node| node.roles.contains(&Role::Leader)));
+    assert_eq!(with_port.count(), layout.leaders.len());
+}
+
+#[test]
+fn the_grid_has_rows_and_columns() {
+    let quorums = cluster("grid-2x3.toml").layout().unwrap().quorums;
+    assert_eq!((quorums.phase1.size_min(), quorums.phase2.size_min()), (3, 2), "a row, a column");
+}
+
+#[test]
+fn the_unix_cluster_uses_no_network() {
+    for node in cluster("unix-sockets.toml").nodes {
+        assert!(matches!(node.peer, Endpoint::Unix(_)) && matches!(node.client, Some(Endpoint::Unix(_))));
+    }
+}

@@ -1,0 +1,358 @@
+use crate::{Durability, Endpoint, ProtocolSpec};
+use isegoria_runtime::{Limits, Member, Settings};
+use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use toml::Table;
+
+/// Why a configuration is refused: one sentence, with the field and the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFileError(pub String);
+
+impl fmt::Display for ConfigFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigFileError {}
+
+/// A cluster's configuration, the same file for all its nodes (TOML).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The cluster's name: nodes of clusters with other names refuse each other.
+    pub cluster: String,
+    /// The protocol's name.
+    pub protocol: String,
+    /// When a record counts as written.
+    #[serde(default)]
+    pub durability: Durability,
+    /// The directory under which each node keeps a directory of its own.
+    pub data_dir: PathBuf,
+    /// The protocol's options.
+    #[serde(default)]
+    pub options: Table,
+    /// How quorums are formed.
+    #[serde(default)]
+    pub quorum: QuorumSystem,
+    /// Limits and times.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// The nodes, in the order of their ids.
+    #[serde(rename = "node")]
+    pub nodes: Vec<NodeConfig>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Its name; quorum systems and `--node` use it.
+    pub name: String,
+    /// Where its peers reach it, `HOST:PORT` or `unix:/path`.
+    pub peer: Endpoint,
+    /// Where clients reach it. Needed by leaders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Endpoint>,
+    /// What it does; everything, if left out.
+    #[serde(default = "all_roles")]
+    pub roles: Vec<Role>,
+}
+
+fn all_roles() -> Vec<Role> {
+    Role::ALL.to_vec()
+}
+
+/// Limits and times; whatever is left out has its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The most commands of one vertex or slot.
+    pub batch_max: usize,
+    /// The longest that a command waits for others, ms.
+    pub batch_wait_ms: u64,
+    /// The largest payload of one command, bytes.
+    pub payload_bytes_max: usize,
+    /// The most requests that may wait for their answer at one node.
+    pub pending_max: usize,
+    /// How much log is written between two checkpoints, bytes.
+    pub checkpoint_bytes: u64,
+    /// The size of a log segment, bytes.
+    pub segment_bytes: u64,
+    /// Sessions idle for one to two of these are dropped, ms.
+    pub session_expiry_ms: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> LimitsConfig {
+        let limits = Limits::default();
+        LimitsConfig {
+            batch_max: limits.batch_max,
+            batch_wait_ms: limits.batch_wait_ms,
+            payload_bytes_max: limits.payload_bytes_max,
+            pending_max: limits.pending_max,
+            checkpoint_bytes: limits.checkpoint_bytes,
+            segment_bytes: limits.segment_bytes,
+            session_expiry_ms: limits.session_expiry_ms,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, does not parse, or breaks a rule.
+    pub fn from_file(path: &Path) -> Result<Config, ConfigFileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigFileError(format!("cannot read {}: {error}", path.display())))?;
+        text.parse()
+            .map_err(|ConfigFileError(sentence)| ConfigFileError(format!("{}: {sentence}", path.display())))
+    }
+
+    /// A cluster of `count` nodes on this machine: node `i` listens for peers on
+    /// `base_port + 2i` and for clients on the port after it.
+    ///
+    /// # Errors
+    /// If the ports do not fit, or the protocol refuses the layout.
+    pub fn loopback(
+        spec: &ProtocolSpec,
+        count: usize,
+        base_port: u16,
+        data_dir: &Path,
+    ) -> Result<Config, ConfigFileError> {
+        let port = |index: usize, offset: usize| {
+            let port = usize::from(base_port) + 2 * index + offset;
+            match u16::try_from(port) {
+                Ok(port) => Ok(format!("127.0.0.1:{port}").parse().expect("an address")),
+                Err(_) => Err(ConfigFileError(format!(
+                    "base port {base_port}: {count} nodes need {} ports, and there are only 65535; choose a lower one",
+                    2 * count
+                ))),
+            }
+        };
+        let node = |index: usize| {
+            Ok(NodeConfig {
+                name: NodeId::new(index).to_string(),
+                peer: port(index, 0)?,
+                client: Some(port(index, 1)?),
+                roles: all_roles(),
+            })
+        };
+        if count == 0 || count > isegoria_types::NODE_COUNT_MAX {
+            return Err(ConfigFileError(format!(
+                "nodes = {count}: a cluster has 1 to {} nodes",
+                isegoria_types::NODE_COUNT_MAX
+            )));
+        }
+        let config = Config {
+            cluster: "local".to_owned(),
+            protocol: spec.name.clone(),
+            durability: Durability::default(),
+            data_dir: data_dir.to_path_buf(),
+            options: spec.options.clone(),
+            quorum: spec.quorum.clone().unwrap_or_default(),
+            limits: LimitsConfig::default(),
+            nodes: (0..count).map(node).collect::<Result<_, _>>()?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), ConfigFileError> {
+        let refuse = |sentence: String| Err(ConfigFileError(sentence));
+        let mut names = BTreeMap::new();
+        let mut addresses: BTreeMap<String, String> = BTreeMap::new();
+        for node in &self.nodes {
+            if node.name.is_empty() || node.name.contains(['/', ' ']) {
+                return refuse(format!("node name `{}`: use letters, digits and dashes", node.name));
+            }
+            if names.insert(node.name.clone(), ()).is_some() {
+                return refuse(format!("node name `{}` is used twice; give every node its own", node.name));
+            }
+            let ports = [("peer", Some(&node.peer)), ("client", node.client.as_ref())];
+            for (what, endpoint) in ports.into_iter().filter_map(|(what, port)| Some((what, port?))) {
+                let owner = format!("{what} of {}", node.name);
+                if let Some(other) = addresses.insert(endpoint.to_string(), owner.clone()) {
+                    return refuse(format!(
+                        "address {endpoint} is given to {other} and to {owner}; change one"
+                    ));
+                }
+            }
+            if node.client.is_none() && node.roles.contains(&Role::Leader) {
+                return refuse(format!("node {}: a leader needs a `client` address", node.name));
+            }
+        }
+        let limits = &self.limits;
+        for (field, value) in [("batch_max", limits.batch_max), ("pending_max", limits.pending_max)] {
+            if value == 0 {
+                return refuse(format!("limits.{field} = 0: must be at least 1"));
+            }
+        }
+        let payload_limit = 4 << 20;
+        if limits.payload_bytes_max == 0 || limits.payload_bytes_max > payload_limit {
+            let found = limits.payload_bytes_max;
+            return refuse(format!(
+                "limits.payload_bytes_max = {found}: must be between 1 and {payload_limit} bytes"
+            ));
+        }
+        if limits.session_expiry_ms < 1000 {
+            let found = limits.session_expiry_ms;
+            return refuse(format!("limits.session_expiry_ms = {found}: must be at least 1000"));
+        }
+        // A record holds a payload, its footprint and whatever went into the same batch.
+        let record = (10 * limits.payload_bytes_max as u64).max(65_536);
+        if limits.segment_bytes < record || limits.checkpoint_bytes < limits.segment_bytes {
+            return refuse(format!(
+                "limits.segment_bytes = {}: must be at least {record}, ten times payload_bytes_max, and \
+                 checkpoint_bytes = {} at least as much",
+                limits.segment_bytes, limits.checkpoint_bytes
+            ));
+        }
+        crate::protocol(&self.protocol)?.check(&self.layout()?, &self.options)
+    }
+
+    /// Who does what.
+    ///
+    /// # Errors
+    /// If a role is missing or the quorum system is illegal.
+    pub fn layout(&self) -> Result<Layout, ConfigFileError> {
+        let placements: Vec<Placement> =
+            self.nodes.iter().map(|node| Placement { roles: node.roles.clone() }).collect();
+        Layout::new(&placements, &self.quorum).map_err(|error| ConfigFileError(error.to_string()))
+    }
+
+    /// What the node `name` needs to run.
+    ///
+    /// # Errors
+    /// If there is no such node, or a rule is broken.
+    pub fn settings(&self, name: &str) -> Result<Settings, ConfigFileError> {
+        self.check()?;
+        let Some(index) = self.nodes.iter().position(|node| node.name == name) else {
+            let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+            return Err(ConfigFileError(format!(
+                "there is no node `{name}`; choose one of {}",
+                names.join(", ")
+            )));
+        };
+        let member = |node: &NodeConfig| Member {
+            name: node.name.clone(),
+            peer: node.peer.clone(),
+            client: node.client.clone(),
+        };
+        Ok(Settings {
+            // Nodes, and logs, of another protocol are those of another cluster.
+            cluster: KeyHash::of(format!("{}/{}", self.cluster, self.protocol).as_bytes()).0,
+            own: NodeId::new(index),
+            members: self.nodes.iter().map(member).collect(),
+            layout: self.layout()?,
+            durability: self.durability,
+            data_dir: self.data_dir.join(name),
+            limits: self.runtime_limits(),
+        })
+    }
+
+    fn runtime_limits(&self) -> Limits {
+        let LimitsConfig {
+            batch_max,
+            batch_wait_ms,
+            payload_bytes_max,
+            pending_max,
+            checkpoint_bytes,
+            segment_bytes,
+            session_expiry_ms,
+        } = self.limits;
+        Limits {
+            batch_max,
+            batch_wait_ms,
+            payload_bytes_max,
+            pending_max,
+            checkpoint_bytes,
+            segment_bytes,
+            session_expiry_ms,
+            batch_bytes_max: Limits::default()
+                .batch_bytes_max
+                .min(usize::try_from(segment_bytes / 8).unwrap_or(usize::MAX)),
+            ..Limits::default()
+        }
+    }
+
+    /// The file's text.
+    ///
+    /// # Panics
+    /// Never: a configuration is TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is TOML")
+    }
+}
+
+impl std::str::FromStr for Config {
+    type Err = ConfigFileError;
+
+    fn from_str(text: &str) -> Result<Config, ConfigFileError> {
+        let config: Config = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let message: Vec<&str> = error.message().split_whitespace().collect();
+            ConfigFileError(format!("line {line}: {}", message.join(" ")))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(extra: &str) -> String {
+        format!(
+            "cluster = \"t\"\nprotocol = \"simple-bpaxos\"\ndata_dir = \"/tmp/t\"\n{extra}\n{}",
+            (1..=3)
+                .map(|i| format!("[[node]]\nname = \"n{i}\"\npeer = \"h:{i}\"\nclient = \"h:1{i}\"\n"))
+                .collect::<String>()
+        )
+    }
+
+    fn refusal(text: &str) -> String {
+        text.parse::<Config>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_survives_a_round_trip() {
+        let parsed: Config = config("[limits]\nbatch_max = 7").parse().unwrap();
+        assert_eq!(parsed.limits.batch_max, 7);
+        assert_eq!(parsed.to_toml().parse::<Config>().unwrap(), parsed);
+        assert_eq!(parsed.settings("n2").unwrap().own, NodeId::new(1));
+        assert!(parsed.settings("n9").unwrap_err().to_string().contains("n1, n2, n3"));
+    }
+
+    #[test]
+    fn every_refusal_is_one_sentence_with_the_field() {
+        for (text, expected) in [
+            (config("colour = 1"), "unknown field `colour`"),
+            (config("[limits]\nbatch_max = 0"), "limits.batch_max"),
+            (config("[limits]\nbach_max = 9"), "bach_max"),
+            (config("[limits]\nsession_expiry_ms = 0"), "session_expiry_ms"),
+            (config("[limits]\nsegment_bytes = 65536"), "segment_bytes"),
+            (config("[options]\nrecovery = 9"), "recovery"),
+            (config("[options]\ntick_ms = 0"), "tick_ms"),
+            (config("[quorum]\nsystem = \"counts\"\nphase1 = 1\nphase2 = 1"), "Q1"),
+            (config("[quorum]\nsystem = \"grid\"\nrows = 2\ncolumns = 2"), "needs 4 nodes"),
+            (config("").replace("h:2\"", "h:1\""), "address h:1 is given to peer of n1 and to peer of n2"),
+            (config("").replace("\"n2\"", "\"n1\""), "used twice"),
+            (config("").replace("simple-bpaxos", "paxos-2"), "unknown protocol `paxos-2`"),
+            (config("durability = \"maybe\""), "unknown variant `maybe`"),
+        ] {
+            let sentence = refusal(&text);
+            assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Configuration, and the one list of protocols: what the binary is made of, and the
+//! place where a protocol's name becomes code.
+//!
+//! Invariant: every rule of a configuration is checked once, here, before anything is
+//! started, and each refusal is one sentence that names the field and the cure.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: it reads configuration files.
+
+mod config;
+mod protocol_spec;
+mod registry;
+
+pub use config::{Config, ConfigFileError, LimitsConfig, NodeConfig};
+pub use isegoria_runtime::{RunError, Stats};
+pub use isegoria_storage::Durability;
+pub use isegoria_transport::Endpoint;
+pub use protocol_spec::ProtocolSpec;
+pub use registry::{AnyProtocol, Quorums, Running, protocol, protocols};

@@ -1,0 +1,139 @@
+use crate::ConfigFileError;
+use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_machine::Machine;
+use isegoria_multipaxos::MultiPaxos;
+use isegoria_node::{OrderKind, Protocol};
+use isegoria_runtime::{RunError, Settings, Stats};
+use isegoria_types::{Layout, NodeId, QuorumSystem};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use toml::Table;
+
+/// A node that runs until its `stop` future resolves.
+pub type Running = Pin<Box<dyn Future<Output = Result<Stats, RunError>>>>;
+
+/// What `started` and `stop` are for a node; see [`isegoria_runtime::run`].
+pub(crate) type Signals = (Box<dyn FnOnce()>, Pin<Box<dyn Future<Output = ()>>>);
+
+/// Quorum sizes of a protocol with majorities, for tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quorums {
+    /// Crashes that leave the cluster answering.
+    pub f: usize,
+    /// Promises needed.
+    pub phase1: usize,
+    /// Votes needed.
+    pub phase2: usize,
+    /// Dependency answers needed; none in a protocol without a dependency service.
+    pub dependency: Option<usize>,
+}
+
+/// A protocol without its types.
+pub trait AnyProtocol: Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether it has a path of one round trip.
+    fn has_fast_path(&self) -> bool;
+
+    /// One-way delays between nodes from submission to answer, without failures.
+    fn delay_count(&self) -> u32;
+
+    /// Quorum sizes for `n` nodes with every role each.
+    fn quorums(&self, n: usize) -> Quorums;
+
+    /// Checks options against a layout.
+    ///
+    /// # Errors
+    /// The first option that is unknown or contradicts another, with the cure.
+    fn check(&self, layout: &Layout, options: &Table) -> Result<(), ConfigFileError>;
+
+    /// A node of this protocol.
+    ///
+    /// # Errors
+    /// As [`AnyProtocol::check`].
+    fn run(
+        &self,
+        settings: Settings,
+        options: &Table,
+        machine: Box<dyn Machine>,
+        signals: Signals,
+    ) -> Result<Running, ConfigFileError>;
+}
+
+struct Entry<P>(PhantomData<fn() -> P>);
+
+impl<P: Protocol> Entry<P> {
+    fn options(options: &Table) -> Result<P::Options, ConfigFileError> {
+        options.clone().try_into().map_err(|error: toml::de::Error| {
+            ConfigFileError(format!("{}: {}", P::NAME, one_line(error.message())))
+        })
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl<P: Protocol> AnyProtocol for Entry<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn has_fast_path(&self) -> bool {
+        P::HAS_FAST_PATH
+    }
+
+    fn delay_count(&self) -> u32 {
+        P::DELAY_COUNT
+    }
+
+    fn quorums(&self, n: usize) -> Quorums {
+        let layout = Layout::co_located(n, &QuorumSystem::Majority).expect("a majority of any cluster");
+        let quorums = layout.quorums;
+        Quorums {
+            f: quorums.phase2.tolerates(),
+            phase1: quorums.phase1.size_min(),
+            phase2: quorums.phase2.size_min(),
+            dependency: (P::ORDER == OrderKind::Graph).then(|| quorums.dependency.size_min()),
+        }
+    }
+
+    fn check(&self, layout: &Layout, options: &Table) -> Result<(), ConfigFileError> {
+        let options = Self::options(options)?;
+        match P::build(NodeId::new(0), layout, &options) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(ConfigFileError(format!("{}: {error}", P::NAME))),
+        }
+    }
+
+    fn run(
+        &self,
+        settings: Settings,
+        options: &Table,
+        machine: Box<dyn Machine>,
+        signals: Signals,
+    ) -> Result<Running, ConfigFileError> {
+        let options = Self::options(options)?;
+        Ok(Box::pin(isegoria_runtime::run::<P>(settings, options, machine, signals)))
+    }
+}
+
+/// Every protocol that is built in, in the order of tables.
+#[must_use]
+pub fn protocols() -> &'static [&'static dyn AnyProtocol] {
+    const SIMPLE_BPAXOS: Entry<SimpleBpaxos> = Entry(PhantomData);
+    const MULTIPAXOS: Entry<MultiPaxos> = Entry(PhantomData);
+    &[&SIMPLE_BPAXOS, &MULTIPAXOS]
+}
+
+/// The protocol of this name.
+///
+/// # Errors
+/// If there is none; the sentence lists those there are.
+pub fn protocol(name: &str) -> Result<&'static dyn AnyProtocol, ConfigFileError> {
+    protocols().iter().find(|protocol| protocol.name() == name).copied().ok_or_else(|| {
+        let names: Vec<&str> = protocols().iter().map(|protocol| protocol.name()).collect();
+        ConfigFileError(format!("unknown protocol `{name}`; choose one of {}", names.join(", ")))
+    })
+}

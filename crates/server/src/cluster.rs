@@ -1,0 +1,117 @@
+use crate::failure::Failure;
+use crate::signals;
+use clap::Args;
+use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// `isegoria cluster`
+#[derive(Args)]
+#[command(after_help = "\
+Prints a line a node, then `ready`. A node that dies is left dead, and said. Ctrl-C stops all nodes.
+
+Examples:
+  isegoria cluster --protocol simple-bpaxos --nodes 3
+  isegoria cluster --protocol multipaxos:leader=2 --nodes 5 --durability os --data-dir data
+  isegoria cluster --config configs/clusters/three.toml")]
+pub(crate) struct ClusterArgs {
+    /// The protocol, with options after a colon
+    #[arg(long, value_name = "P", default_value = "simple-bpaxos")]
+    protocol: String,
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    nodes: usize,
+    /// A cluster's configuration instead of --protocol, --nodes and --base-port
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["protocol", "nodes", "base_port"])]
+    config: Option<PathBuf>,
+    /// Where the nodes keep their data; a temporary directory, removed at the end, if left out
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The first of two ports a node; 0 takes ports that are free
+    #[arg(long, value_name = "PORT", default_value_t = 7100)]
+    base_port: u16,
+    /// When a write counts as done: fsync, os or memory
+    #[arg(long, value_name = "M")]
+    durability: Option<String>,
+}
+
+pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
+    // Kept until the end: dropping it removes the directory.
+    let mut temporary = None;
+    let data_dir = match &args.data_dir {
+        Some(dir) => {
+            std::path::absolute(dir).map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))?
+        }
+        None => {
+            let dir = tempfile::Builder::new().prefix("isegoria-").tempdir();
+            let dir =
+                dir.map_err(|error| Failure::failed(format!("cannot make a temporary directory: {error}")))?;
+            let path = dir.path().to_path_buf();
+            temporary = Some(dir);
+            path
+        }
+    };
+    let config = configuration(&args, &data_dir)?;
+    let stop = signals::interrupted()
+        .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
+    let mut cluster =
+        LocalCluster::start(&crate::executable()?, &config).await.map_err(|error| match error {
+            ClusterError::Node { .. } => Failure::usage(error.to_string()),
+            ClusterError::Io { .. } => Failure::failed(error.to_string()),
+        })?;
+    for node in cluster.nodes() {
+        say(&describe(node));
+    }
+    if temporary.is_some() {
+        eprintln!("data in {}, removed at the end; give --data-dir to keep it", data_dir.display());
+    }
+    say("ready");
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            (name, how) = cluster.exited() => say(&format!("node={name} died: {how}")),
+        }
+    }
+    cluster.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(file) => {
+            let config = Config::from_file(file)?;
+            Config {
+                data_dir: args.data_dir.as_ref().map_or(config.data_dir.clone(), |_| data_dir.into()),
+                ..config
+            }
+        }
+        None => {
+            let spec: ProtocolSpec = args.protocol.parse()?;
+            let mut config = Config::loopback(&spec, args.nodes, args.base_port.max(1), data_dir)?;
+            if args.base_port == 0 {
+                take_free_endpoints(&mut config)
+                    .map_err(|error| Failure::failed(format!("the system has no free ports: {error}")))?;
+            }
+            config
+        }
+    };
+    if let Some(durability) = &args.durability {
+        config.durability =
+            durability.parse::<Durability>().map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    config.check()?;
+    Ok(config)
+}
+
+fn describe(node: &NodeProcess) -> String {
+    let client = node.client.as_ref().map(|client| format!(" client={client}")).unwrap_or_default();
+    format!("node={} pid={} peer={}{client} data={}", node.name, node.pid, node.peer, node.data_dir.display())
+}
+
+fn say(line: &str) {
+    println!("{line}");
+    let _ = std::io::stdout().flush();
+}

@@ -1,0 +1,95 @@
+//! The `isegoria` binary: nodes, local clusters, a client and the benchmark.
+//!
+//! Exit codes: 0 success, 1 the thing that was asked for failed, 2 bad usage or
+//! configuration; each failure is one sentence on standard error.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: processes, files and signals.
+
+mod client;
+mod cluster;
+mod failure;
+mod protocols;
+mod serve;
+mod signals;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// The same allocator for every protocol that is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Multi-leader state machine replication: every replica may propose.
+#[derive(Parser)]
+#[command(name = "isegoria", version, about, long_about = None, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  isegoria bench                                     compare the protocols on this machine
+  isegoria cluster --protocol simple-bpaxos --nodes 3
+  isegoria client --connect 127.0.0.1:7101 put name Ada
+  isegoria serve --config cluster.toml --node n1
+  isegoria protocols";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one node process
+    Serve(serve::ServeArgs),
+    /// Run a cluster of node processes on this machine until interrupted
+    Cluster(cluster::ClusterArgs),
+    /// Compare protocols under the same load
+    Bench(Box<isegoria_bench::BenchArgs>),
+    /// Put load on a cluster, as `bench` tells it on standard input
+    #[command(hide = true)]
+    Load(isegoria_bench::load::LoadArgs),
+    /// One operation on a running cluster
+    Client(client::ClientArgs),
+    /// List the protocols that are built in
+    Protocols(protocols::ProtocolsArgs),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tarpc=warn"));
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(Cli::parse().command)),
+        Err(error) => Err(Failure::failed(format!("cannot start the async runtime: {error}"))),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Cluster(args) => cluster::run(args).await,
+        Command::Client(args) => client::run(args).await,
+        Command::Protocols(args) => protocols::run(args),
+        Command::Bench(args) => {
+            isegoria_bench::run(*args, executable()?).await.map_err(|error| match error.exit_code() {
+                2 => Failure::usage(error.to_string()),
+                _ => Failure::failed(error.to_string()),
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Load(args) => {
+            isegoria_bench::load::main(args).await.map_err(|error| Failure::failed(error.to_string()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// This very program, to be started again as a node.
+fn executable() -> Result<std::path::PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("cannot find this program's file: {error}")))
+}

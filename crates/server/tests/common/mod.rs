@@ -1,0 +1,59 @@
+//! What the tests with real processes share.
+#![allow(dead_code)] // Each test file uses a part of it.
+
+use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria_bench::local_cluster::{LocalCluster, take_free_endpoints};
+use isegoria_client::{Client, ClientError, ClientOptions};
+use isegoria_kv::{Op, Output};
+use std::path::Path;
+
+/// The binary under test.
+pub(crate) const ISEGORIA: &str = env!("CARGO_BIN_EXE_isegoria");
+
+pub(crate) const PROTOCOLS: [&str; 2] = ["multipaxos", "simple-bpaxos"];
+
+/// A cluster's configuration with ports that are free.
+pub(crate) fn config(protocol: &str, nodes: usize, dir: &Path) -> Config {
+    let spec: ProtocolSpec = protocol.parse().expect("a protocol");
+    let mut config = Config::loopback(&spec, nodes, 20_000, dir).expect("a legal cluster");
+    take_free_endpoints(&mut config).expect("free ports");
+    config.durability = Durability::Fsync;
+    config
+}
+
+pub(crate) async fn start(config: &Config) -> LocalCluster {
+    LocalCluster::start(Path::new(ISEGORIA), config).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A client that talks to the node `index` first.
+pub(crate) async fn client(cluster: &LocalCluster, index: usize) -> Client {
+    let endpoint = cluster.nodes()[index].client.clone().expect("a client port");
+    let mut options = ClientOptions::default();
+    options.session.deadline_ms = 30_000;
+    Client::connect(&[endpoint], options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) async fn call(client: &Client, op: &Op) -> Result<Output, ClientError> {
+    let payload = postcard::to_stdvec(op).expect("encoding into memory");
+    let answer = client.call(payload.into()).await?;
+    Ok(postcard::from_bytes(&answer).expect("an output of the store"))
+}
+
+pub(crate) async fn put(client: &Client, key: String, value: String) {
+    let op = Op::Put(key.into_bytes().into(), value.into_bytes().into());
+    assert_eq!(call(client, &op).await.unwrap_or_else(|error| panic!("{error}")), Output::Ok);
+}
+
+pub(crate) async fn get(client: &Client, key: String) -> Option<String> {
+    match call(client, &Op::Get(key.into_bytes().into())).await {
+        Ok(Output::Value(value)) => value.map(|value| String::from_utf8_lossy(&value).into_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn incr(client: &Client, key: &str) -> i64 {
+    match call(client, &Op::Incr(bytes::Bytes::copy_from_slice(key.as_bytes()), 1)).await {
+        Ok(Output::Number(number)) => number,
+        other => panic!("{other:?}"),
+    }
+}
