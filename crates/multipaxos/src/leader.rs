@@ -116,6 +116,17 @@ impl Leading {
         (fresh && quorum.is_quorum(place.votes)).then(|| place.entry.clone())
     }
 
+    /// Whether this leader's ballot is over: `entry` is chosen in a slot in which it has
+    /// proposed something else, or nothing yet. Phase 1 would have found what a lower
+    /// ballot chose, so a higher one chose it.
+    pub(crate) fn is_overtaken(&self, slot: u64, entry: &Entry) -> bool {
+        let Some(offset) = slot.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok()) else {
+            return false;
+        };
+        let proposed = self.in_flight.iter().map(|place| &place.entry).chain(&self.takeover).nth(offset);
+        proposed != Some(entry)
+    }
+
     /// Moves the front up to the first slot that is not known to be chosen; says whether
     /// it moved. Not only votes tell: a slot may have been chosen and forgotten by all
     /// acceptors, and learned from another replica, before this leader's votes come.

@@ -52,7 +52,11 @@ impl MultiPaxosNode {
             note_run(Some((slot, slot + 1)), out);
         } else {
             out.note(Record::Decided { slot, entry: entry.clone() });
-            self.learner.keep(slot, entry);
+            self.learner.keep(slot, entry.clone());
+        }
+        // What a deposed leader proposed here is not chosen, and must not be announced as if it were.
+        if matches!(&self.role, Role::Leader(leading) if leading.is_overtaken(slot, &entry)) {
+            self.step_down(self.seen, None, out);
         }
         self.lead_on(out);
     }
