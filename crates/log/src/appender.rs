@@ -1,10 +1,13 @@
-use crate::{END_BYTES, FRAME_BYTES, Position, RecordTooLarge, SEAL_BYTES, SegmentHeader, WriteBatch, frame};
+use crate::{
+    END_BYTES, FRAME_BYTES, Position, RecordTooLarge, SEAL_BYTES, SegmentHeader, WriteBatch, batch, frame,
+};
 
 /// Gives records their positions and collects their frames in a batch.
 ///
 /// Invariant: a record lies in one segment, and every segment keeps room for its end
-/// frame. It decides where everything goes, but writes nothing.
-#[derive(Debug)]
+/// frame and behind every record for a seal, so that an idle log can always say that all
+/// of it is durable. It decides where everything goes, but writes nothing.
+#[derive(Clone, Debug)]
 pub struct Appender {
     header: SegmentHeader,
     seed: u32,
@@ -31,6 +34,14 @@ impl Appender {
     #[must_use]
     pub fn end(&self) -> Position {
         self.end
+    }
+
+    /// The seal that says that everything so far is durable, while nothing is collected
+    /// and once it is so: a log that was just repaired may be damaged again before its
+    /// next write, and without a seal that looks like a torn tail.
+    #[must_use]
+    pub fn idle_seal(&self) -> Option<(SegmentHeader, u64, [u8; SEAL_BYTES])> {
+        if self.batch.is_unopened() { batch::idle_seal(self.header, self.end) } else { None }
     }
 
     /// Whether there are records to take.
@@ -62,7 +73,7 @@ impl Appender {
             return Err(RecordTooLarge { size, limit });
         }
         let frame_bytes = FRAME_BYTES as u64 + size;
-        let at = if self.fits(frame_bytes) { at } else { self.roll_over(at) };
+        let at = if self.fits(frame_bytes + SEAL_BYTES as u64) { at } else { self.roll_over(at) };
         frame::close_record(self.batch.bytes_mut(), at, self.seed, self.next);
         self.next += frame_bytes;
         self.end = self.next;
@@ -83,6 +94,7 @@ impl Appender {
     /// Opens with the seal that says that all before this batch is durable.
     fn open_batch(&mut self) {
         self.batch.start_piece(self.header, self.seed, self.next);
+        // There is no room where a log ends that was written before seals were given theirs.
         if self.fits(SEAL_BYTES as u64) {
             self.batch.opened_with_seal();
             self.push_seal();

@@ -7,7 +7,7 @@ use std::mem;
 /// not yet written can be merged. Whoever writes it writes its pieces in order, and
 /// syncs one piece before the next: a segment's opening seal vouches for all of the
 /// segment before.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct WriteBatch {
     bytes: Vec<u8>,
     starts: Vec<Start>,
@@ -78,9 +78,7 @@ impl WriteBatch {
     /// idle. None if the segment has no room.
     #[must_use]
     pub fn idle_seal(&self) -> Option<(SegmentHeader, u64, [u8; SEAL_BYTES])> {
-        let last = self.starts.last()?;
-        let fits = self.end + ((SEAL_BYTES + frame::END_BYTES) as u64) <= last.header.after();
-        fits.then(|| (last.header, self.end - last.header.first, frame::seal(last.seed, self.end, self.end)))
+        idle_seal(self.starts.last()?.header, self.end)
     }
 
     /// Appends the batch that follows this one, and empties it. Nothing of both may
@@ -141,4 +139,14 @@ impl WriteBatch {
         self.record_count += 1;
         self.end = end;
     }
+}
+
+/// The seal at the log's end that says that everything in front of it is durable: where
+/// it goes in the last segment, and its bytes. None if the segment has no room.
+pub(crate) fn idle_seal(
+    last: SegmentHeader,
+    end: Position,
+) -> Option<(SegmentHeader, u64, [u8; SEAL_BYTES])> {
+    let fits = end + ((SEAL_BYTES + frame::END_BYTES) as u64) <= last.after();
+    fits.then(|| (last, end - last.first, frame::seal(last.seed(), end, end)))
 }

@@ -74,10 +74,10 @@ impl SegmentHeader {
     }
 
     /// The largest record that fits, bytes: a segment opens with a seal and keeps room
-    /// for its end frame.
+    /// for one behind its last record, and for its end frame.
     #[must_use]
     pub fn record_bytes_max(&self) -> u64 {
-        self.segment_bytes - (HEADER_BYTES + SEAL_BYTES + frame::FRAME_BYTES + frame::END_BYTES) as u64
+        self.segment_bytes - (HEADER_BYTES + 2 * SEAL_BYTES + frame::FRAME_BYTES + frame::END_BYTES) as u64
     }
 
     /// The header as it stands on disk.

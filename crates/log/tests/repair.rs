@@ -167,7 +167,7 @@ fn a_frame_in_a_wrong_place_is_not_a_frame() {
 #[test]
 fn missing_segments_are_refused() {
     let mut log = small();
-    log.write(&[vec![7; 150]]);
+    log.write(&[vec![7; 130]]);
     log.write(&[vec![8; 100]]);
     let names: Vec<Position> = log.disk.0.keys().copied().collect();
     for name in &names {
@@ -232,6 +232,27 @@ fn the_idle_seal_is_what_the_next_batch_opens_with() {
     assert!(matches!(flipped.repair(), Err(Damage::Middle { .. })));
     let next = log.batch(&[b"two".to_vec()]);
     assert_eq!(&next.pieces().next().unwrap().bytes[..seal.len()], &seal[..]);
+}
+
+/// However full a segment is, an idle log can be sealed: a bit that flips in its last
+/// record must never look like a torn tail.
+#[test]
+fn there_is_room_for_the_idle_seal_wherever_a_record_ends() {
+    let largest =
+        Written::new().appender.append(|bytes| bytes.resize(bytes.len() + 1000, 0)).unwrap_err().limit;
+    for size in 0..=usize::try_from(largest).unwrap() {
+        let mut log = Written::new();
+        for _ in 0..4 {
+            let batch = log.batch(&[vec![1; size]]);
+            log.disk.write(&batch);
+            let (header, offset, seal) =
+                batch.idle_seal().unwrap_or_else(|| panic!("no room, records of {size}"));
+            let at = usize::try_from(offset).unwrap();
+            let mut idle = log.disk.clone();
+            idle.segment(header)[at..at + seal.len()].copy_from_slice(&seal);
+            assert_eq!(idle.repair().unwrap().unwrap().durable, log.appender.end());
+        }
+    }
 }
 
 fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {

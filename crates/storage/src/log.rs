@@ -56,7 +56,8 @@ impl Log {
     ) -> io::Result<Log> {
         let shared = Arc::clone(&from.shared);
         let preparer = Preparer::start(source, Arc::clone(&shared))?;
-        let thread = LogThread { shared, durability, preparer, header: from.header, file };
+        let found = Appender::new(from.header, from.end).idle_seal();
+        let thread = LogThread { shared, durability, preparer, header: from.header, file, found };
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || thread.run())?;
         Ok(Log::new(from, Backend::Disk(Some(thread))))
     }

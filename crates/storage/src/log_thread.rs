@@ -24,10 +24,12 @@ pub(crate) struct LogThread {
     pub(crate) preparer: Preparer,
     pub(crate) header: SegmentHeader,
     pub(crate) file: Box<dyn SegmentFile>,
+    /// The seal of what was found when the log was opened.
+    pub(crate) found: Option<IdleSeal>,
 }
 
 /// The seal that says that the last batch is durable: segment, offset, bytes.
-type IdleSeal = (SegmentHeader, u64, [u8; SEAL_BYTES]);
+pub(crate) type IdleSeal = (SegmentHeader, u64, [u8; SEAL_BYTES]);
 
 /// Says that the log thread has ended, and how, even if it panicked.
 struct Stopped(Arc<Shared>);
@@ -61,7 +63,7 @@ impl LogThread {
 
     fn serve(&mut self) -> Result<(), LogFailure> {
         let mut batch = WriteBatch::default();
-        let mut seal: Option<IdleSeal> = None;
+        let mut seal = self.found.take();
         loop {
             match self.next(&mut batch, seal.is_some()) {
                 Work::Write => {
