@@ -130,6 +130,10 @@ impl MultiPaxosNode {
             choice.entries.into_iter().map(|(_, entry)| entry.unwrap_or_else(noop)).collect();
         let working_slot = base + takeover.len() as u64;
         takeover.push_back(Entry { origin: ballot, content: Content::StartWorking });
+        // What it learned as a candidate may come from a higher ballot: then this one is over.
+        if self.contradicts(base, &takeover) {
+            return;
+        }
         self.role = Role::Leader(Leading {
             ballot,
             base,
@@ -141,6 +145,14 @@ impl MultiPaxosNode {
         });
         self.propose(out);
         self.on_heartbeat_timer(out);
+    }
+
+    /// Whether something else is chosen, as far as this node knows, where these entries would go.
+    fn contradicts(&self, base: u64, entries: &VecDeque<Entry>) -> bool {
+        let known = |slot| self.learner.value(slot, self.acceptor.as_ref());
+        let mut proposals = (base..).zip(entries);
+        proposals.any(|(slot, entry)| self.learner.is_chosen(slot) && known(slot) != Some(entry))
+            || self.learner.runs().last().is_some_and(|(_, end)| *end > base + entries.len() as u64)
     }
 
     /// A higher ballot ends a candidacy or a leadership; a leader's word in the highest

@@ -123,7 +123,10 @@ impl Leading {
         let Some(offset) = slot.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok()) else {
             return false;
         };
-        let proposed = self.in_flight.iter().map(|place| &place.entry).chain(&self.takeover).nth(offset);
+        let proposed = match offset.checked_sub(self.in_flight.len()) {
+            None => self.in_flight.get(offset).map(|place| &place.entry),
+            Some(behind) => self.takeover.get(behind),
+        };
         proposed != Some(entry)
     }
 
