@@ -21,6 +21,7 @@
 
 mod admit;
 mod election;
+mod evidence;
 mod leader;
 mod learner;
 mod learning;

@@ -4,7 +4,7 @@ use crate::learner::{Learner, commit, uncommit};
 use crate::message::{Entry, Message, Record, Timer, Vote};
 use crate::options::Options;
 use isegoria_acceptor::LogAcceptor;
-use isegoria_node::{Inadmissible, Input, Node, Outbox};
+use isegoria_node::{Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_types::{Ballot, Layout, NodeId, NodeSet, WINDOW_MAX};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -165,6 +165,14 @@ impl Node for MultiPaxosNode {
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
         self.acceptor.hash(&mut state);
         (&self.learner, &self.role, self.seen, self.heard_leader, self.announced).hash(&mut state);
+    }
+
+    fn evidence_of_record(record: &Record) -> Option<Evidence> {
+        crate::evidence::of_record(record)
+    }
+
+    fn evidence_of_message(message: &Message) -> Option<Evidence> {
+        crate::evidence::of_message(message)
     }
 
     fn assert_invariants(&self) {

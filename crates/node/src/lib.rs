@@ -9,6 +9,7 @@
 //! Nothing here knows a protocol, a clock or a socket.
 
 mod event;
+mod evidence;
 mod gate;
 mod input;
 mod outbox;
@@ -16,6 +17,7 @@ mod protocol;
 mod step;
 
 pub use event::Event;
+pub use evidence::Evidence;
 pub use gate::{Effect, Gate};
 pub use input::Input;
 pub use outbox::{Outbox, Send, TimerWish, Weight};

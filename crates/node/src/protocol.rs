@@ -1,4 +1,4 @@
-use crate::{Input, Outbox};
+use crate::{Evidence, Input, Outbox};
 use isegoria_types::{Layout, NodeId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,17 @@ pub trait Node: Clone + Debug + std::marker::Send + Sync + 'static {
 
     /// Feeds the whole state to a hasher: for model checking and for running twice.
     fn fingerprint(&self, state: &mut dyn Hasher);
+
+    /// What a record says about ballots and votes. A protocol that says nothing has
+    /// votes that nobody counts, and the checks that count them fail for it.
+    fn evidence_of_record(_record: &Self::Record) -> Option<Evidence> {
+        None
+    }
+
+    /// What a message says about ballots and votes.
+    fn evidence_of_message(_message: &Self::Msg) -> Option<Evidence> {
+        None
+    }
 
     /// Panics if the state contradicts itself.
     fn assert_invariants(&self) {}

@@ -71,3 +71,18 @@ pub struct Command {
     /// What to do.
     pub action: Action,
 }
+
+impl Command {
+    /// The order to drop the sessions that were idle for the whole of a generation. No client
+    /// asks for it, and only the first of a generation has an effect (protocols.md 2.6).
+    #[must_use]
+    pub fn expire_sessions(generation: u32) -> Command {
+        Command {
+            request: RequestId { client: ClientId(0), number: 0 },
+            acked_below: 0,
+            generation,
+            footprint: Footprint::Everything,
+            action: Action::ExpireSessions { generation },
+        }
+    }
+}

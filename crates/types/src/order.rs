@@ -1,4 +1,4 @@
-use crate::{Ballot, DepSet, Vertex};
+use crate::{Ballot, DepSet, NodeId, Vertex};
 use serde::{Deserialize, Serialize};
 
 /// Where a chosen batch stands: the replica's executor follows it.
@@ -16,4 +16,15 @@ pub enum Order {
     },
     /// A vertex of the dependency graph with its chosen dependency set.
     Vertex(Vertex, DepSet),
+}
+
+impl Order {
+    /// Where this stands, as a vertex: a log uses the column of node 0.
+    #[must_use]
+    pub fn place(&self) -> Vertex {
+        match self {
+            Order::Slot { slot, .. } => Vertex::new(NodeId::new(0), *slot),
+            Order::Vertex(vertex, _) => *vertex,
+        }
+    }
 }

@@ -28,6 +28,7 @@
 mod acceptor;
 mod admit;
 mod dependency;
+mod evidence;
 mod leader;
 mod message;
 mod node;

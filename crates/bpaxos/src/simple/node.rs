@@ -4,7 +4,7 @@ use crate::simple::options::Options;
 use crate::simple::recovery::Recovery;
 use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
-use isegoria_node::{Inadmissible, Input, Node, Outbox};
+use isegoria_node::{Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -241,6 +241,14 @@ impl Node for SimpleNode {
         if let Some(index) = &self.index {
             index.checkpoint().hash(&mut state);
         }
+    }
+
+    fn evidence_of_record(record: &Record) -> Option<Evidence> {
+        crate::simple::evidence::of_record(record)
+    }
+
+    fn evidence_of_message(message: &Message) -> Option<Evidence> {
+        crate::simple::evidence::of_message(message)
     }
 
     fn assert_invariants(&self) {

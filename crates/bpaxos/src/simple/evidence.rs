@@ -1,0 +1,39 @@
+//! What records and messages say about ballots and votes, for checks from outside.
+
+use crate::simple::{Message, Record, Value};
+use isegoria_node::Evidence;
+use isegoria_types::{Order, Vertex};
+
+pub(crate) fn of_record(record: &Record) -> Option<Evidence> {
+    match record {
+        Record::Promised { vertex, ballot } => {
+            Some(Evidence::Promised { place: Some(*vertex), ballot: *ballot })
+        }
+        Record::Voted { vertex, ballot, value } => {
+            let (order, batch) = commit(*vertex, value);
+            Some(Evidence::Voted { ballot: *ballot, order, batch })
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn of_message(message: &Message) -> Option<Evidence> {
+    match message {
+        Message::Phase1a { vertex, ballot } => {
+            Some(Evidence::Campaigned { place: Some(*vertex), ballot: *ballot })
+        }
+        Message::Phase1b { vertex, ballot, .. } => {
+            Some(Evidence::Promised { place: Some(*vertex), ballot: *ballot })
+        }
+        Message::Phase2a { vertex, ballot, value } => {
+            let (order, batch) = commit(*vertex, value);
+            Some(Evidence::Proposed { ballot: *ballot, order, batch })
+        }
+        Message::Phase2b { vertex, ballot } => Some(Evidence::ToldVote { place: *vertex, ballot: *ballot }),
+        _ => None,
+    }
+}
+
+fn commit(vertex: Vertex, value: &Value) -> (Order, isegoria_types::Batch) {
+    (Order::Vertex(vertex, value.deps.clone()), value.batch.clone())
+}

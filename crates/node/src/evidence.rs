@@ -1,0 +1,50 @@
+use isegoria_types::{Ballot, Batch, Order, Vertex};
+
+/// What a record or a message says about ballots and votes, for whoever judges a whole
+/// cluster from outside: the simulator's checks count votes by it, not by what a
+/// leader believes to have heard.
+///
+/// A place is a vertex; a log uses the column of node 0 ([`Order::place`]). `None`
+/// stands for every place at once (a log's ballots).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// A proposer asks for promises.
+    Campaigned {
+        /// For what.
+        place: Option<Vertex>,
+        /// In which ballot.
+        ballot: Ballot,
+    },
+    /// An acceptor promised.
+    Promised {
+        /// For what.
+        place: Option<Vertex>,
+        /// Which ballot.
+        ballot: Ballot,
+    },
+    /// A proposer asks for votes for a value.
+    Proposed {
+        /// In which ballot.
+        ballot: Ballot,
+        /// The value: where it stands,
+        order: Order,
+        /// and what.
+        batch: Batch,
+    },
+    /// An acceptor voted for a value (in a record).
+    Voted {
+        /// In which ballot.
+        ballot: Ballot,
+        /// The value: where it stands,
+        order: Order,
+        /// and what.
+        batch: Batch,
+    },
+    /// An acceptor says that it voted (in a message).
+    ToldVote {
+        /// On what.
+        place: Vertex,
+        /// In which ballot.
+        ballot: Ballot,
+    },
+}
