@@ -10,7 +10,9 @@
 //! It runs no timer, stores nothing and knows no protocol. A node absent for longer
 //! than values are kept is not caught up here.
 
+mod beside;
 mod catch_up;
+mod checkpoint;
 mod graph;
 mod log_order;
 mod message;
@@ -20,6 +22,8 @@ mod sessions;
 mod snapshot;
 mod watermarks;
 
+pub use beside::Beside;
+pub use checkpoint::{freeze_process, restore_process};
 pub use graph::{BLOCKER_COUNT_MAX, GraphOrder, Progress};
 pub use log_order::LogOrder;
 pub use message::{ReplicaMessage, ReplicaOutbox};

@@ -22,14 +22,6 @@ pub(crate) enum ExecutionOrder {
     Log(LogOrder),
 }
 
-/// Where a commit stands, as a vertex: a log uses the column of node 0.
-fn place(order: &Order) -> Vertex {
-    match order {
-        Order::Slot { slot, .. } => Vertex::new(NodeId::new(0), *slot),
-        Order::Vertex(vertex, _) => *vertex,
-    }
-}
-
 /// The node at which a commit's commands entered the cluster.
 fn entry_node(order: &Order) -> NodeId {
     match order {
@@ -76,7 +68,7 @@ impl Replica {
 
     /// A batch is chosen: execute whatever has become executable. Repetitions are ignored.
     pub fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
-        let vertex = place(&order);
+        let vertex = order.place();
         if self.history.is_dropped(vertex) || self.history.get(vertex).is_some() {
             return;
         }
@@ -200,7 +192,7 @@ impl Replica {
                             (Order::Vertex(..), ExecutionOrder::Graph(_))
                                 | (Order::Slot { .. }, ExecutionOrder::Log(_))
                         );
-                        let vertex = place(order);
+                        let vertex = order.place();
                         let known = vertex.epoch.0 == 0
                             && vertex.leader.index() < node_count
                             && self.history.admits(vertex);

@@ -9,7 +9,6 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: it owns the clock and the sockets.
 
 mod batcher;
-mod beside;
 mod clients;
 mod inbox;
 mod metrics;

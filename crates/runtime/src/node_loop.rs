@@ -1,5 +1,4 @@
 use crate::batcher::Batcher;
-use crate::beside::Beside;
 use crate::clients::{Clients, Intake};
 use crate::inbox::{Arrival, Inbox};
 use crate::metrics::Stats;
@@ -10,13 +9,13 @@ use crate::timers::Timers;
 use bytes::Bytes;
 use isegoria_machine::Relation;
 use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
-use isegoria_replica::{ReplicaMessage, ReplicaOutbox};
+use isegoria_replica::{Beside, ReplicaMessage, ReplicaOutbox};
 use isegoria_storage::{LogFailure, RecordTooLarge};
 use isegoria_transport::client_port::ConnectionId;
 use isegoria_transport::{LinkHandle, LogLimit, frames};
 use isegoria_types::{
-    Action, Batch, ClientId, Command, Footprint, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply,
-    Request, RequestId,
+    Action, Batch, Command, Footprint, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply, Request,
+    RequestId,
 };
 use rand::Rng;
 use std::sync::Arc;
@@ -291,13 +290,7 @@ impl<N: Node> NodeLoop<N> {
     fn expire_sessions(&mut self) -> Result<(), LoopError> {
         let Some(replica) = self.beside.replica() else { return Ok(()) };
         let generation = replica.generation();
-        let command = Command {
-            request: RequestId { client: ClientId(0), number: 0 },
-            acked_below: 0,
-            generation,
-            footprint: Footprint::Everything,
-            action: Action::ExpireSessions { generation },
-        };
+        let command = Command::expire_sessions(generation);
         self.step(Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })
     }
 

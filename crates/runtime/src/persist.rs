@@ -1,17 +1,10 @@
-use crate::beside::Beside;
-use isegoria_log::CheckpointReader;
 use isegoria_node::{Node, Outbox, Weight};
-use isegoria_replica::Replica;
+use isegoria_replica::{Beside, freeze_process, restore_process};
 use isegoria_storage::{Durability, Log, Recovered, StoreError, WriteCheckpoint};
-use std::io::{self, Read, Write};
+use std::io;
 
 /// The most log that may wait for the disk, bytes.
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
-
-/// The section of a checkpoint with the node's records.
-const NODE_SECTION: u8 = 1;
-/// The section with the replica's snapshot.
-const REPLICA_SECTION: u8 = 2;
 
 /// The log of a node, with what the gate needs to know about it.
 pub(crate) struct Journal {
@@ -81,24 +74,7 @@ impl Journal {
 
     /// Takes node and replica as they are at this very position, and writes them beside running work.
     pub(crate) fn checkpoint<N: Node>(&mut self, node: &N, beside: &Beside) -> Result<(), StoreError> {
-        let mut records = Vec::new();
-        node.checkpoint(&mut records);
-        let replica = beside.replica().map(Replica::freeze);
-        let write: WriteCheckpoint = Box::new(move |sink| {
-            sink.section(NODE_SECTION)?;
-            let mut encoded = Vec::new();
-            for record in &records {
-                encoded.clear();
-                encoded = postcard::to_extend(record, encoded).map_err(io::Error::other)?;
-                sink.write_all(&(encoded.len() as u64).to_le_bytes())?;
-                sink.write_all(&encoded)?;
-            }
-            if let Some(replica) = replica {
-                sink.section(REPLICA_SECTION)?;
-                replica(sink)?;
-            }
-            Ok(())
-        });
+        let write: WriteCheckpoint = Box::new(freeze_process(node, beside));
         self.checkpoint_end = self.log.end();
         self.log.checkpoint(self.checkpoint_end, write).map(|_| ())
     }
@@ -153,7 +129,7 @@ pub(crate) fn replay<N: Node>(
 ) -> Result<u64, ReplayError> {
     let mut count = 0;
     if let Some(checkpoint) = recovered.checkpoint {
-        count += restore(checkpoint.reader, node, beside).map_err(ReplayError::Checkpoint)?;
+        count += restore_process(checkpoint.reader, node, beside).map_err(ReplayError::Checkpoint)?;
     }
     for record in recovered.records {
         let record = record?;
@@ -163,35 +139,4 @@ pub(crate) fn replay<N: Node>(
         count += 1;
     }
     Ok(count)
-}
-
-fn restore<N: Node, R: Read>(
-    mut reader: CheckpointReader<R>,
-    node: &mut N,
-    beside: &mut Beside,
-) -> io::Result<u64> {
-    let mut count = 0;
-    while let Some(tag) = reader.next_section().map_err(io::Error::other)? {
-        match (tag, &mut *beside) {
-            (NODE_SECTION, _) => count += restore_node(&mut reader, node)?,
-            (REPLICA_SECTION, Beside::Replica(replica)) => replica.restore(&mut reader)?,
-            _ => {}
-        }
-    }
-    Ok(count)
-}
-
-fn restore_node<N: Node>(from: &mut impl Read, node: &mut N) -> io::Result<u64> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes)?;
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "a record that does not decode");
-    let (mut rest, mut count) = (&bytes[..], 0);
-    while let Some((length, tail)) = rest.split_first_chunk::<8>() {
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| invalid())?;
-        let (record, tail) = tail.split_at_checked(length).ok_or_else(invalid)?;
-        node.replay(postcard::from_bytes(record).map_err(|_| invalid())?);
-        rest = tail;
-        count += 1;
-    }
-    if rest.is_empty() { Ok(count) } else { Err(invalid()) }
 }

@@ -1,4 +1,3 @@
-use crate::beside::Beside;
 use crate::inbox::{Arrival, FromClients, FromPeers, Inbox};
 use crate::metrics::Stats;
 
@@ -8,7 +7,7 @@ use crate::persist::{Journal, ReplayError, replay};
 use crate::settings::Settings;
 use isegoria_machine::Machine;
 use isegoria_node::{ConfigError, Protocol};
-use isegoria_replica::{Replica, Watermarks};
+use isegoria_replica::Beside;
 use isegoria_storage::{Identity as LogIdentity, Store, StoreError, StoreOptions};
 use isegoria_transport::client_port::{ClientServer, ClientServerOptions, Opened, PeerAddress};
 use isegoria_transport::peer::{Identity, PeerServerOptions};
@@ -72,11 +71,7 @@ pub async fn run<P: Protocol>(
     let (peer_port, client_port) = listen(&settings).await?;
     let inbox = Inbox::new(settings.limits.inbox_bytes_max);
     let relation = machine.relation();
-    let mut beside = if settings.layout.replicas.contains(own) {
-        Beside::Replica(Box::new(Replica::new(own, &settings.layout, P::ORDER, machine)))
-    } else {
-        Beside::Witness(Watermarks::new(settings.layout.replicas))
-    };
+    let mut beside = Beside::new(own, &settings.layout, P::ORDER, machine);
     let (recovered, log) = open_store(&settings, &inbox)?;
     let (fresh, torn) = (recovered.fresh, recovered.torn.clone());
     let record_count = replay(recovered, &mut node, &mut beside)?;

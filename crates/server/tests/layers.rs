@@ -13,7 +13,7 @@ const LAYERS: [(&str, u8, &[&str]); 20] = [
     ("isegoria-depservice", 1, &[]),
     ("isegoria-acceptor", 1, &[]),
     ("isegoria-proposer", 1, &[]),
-    ("isegoria-replica", 1, &[]),
+    ("isegoria-replica", 1, &["isegoria-log"]),
     ("isegoria-session", 1, &[]),
     ("isegoria-log", 1, &[]),
     ("isegoria-kv", 1, &[]),

@@ -1,9 +1,11 @@
-use isegoria_replica::{Replica, ReplicaMessage, ReplicaOutbox, Watermarks};
-use isegoria_types::{Batch, NodeId, Order};
+use crate::{Replica, ReplicaMessage, ReplicaOutbox, Watermarks};
+use isegoria_machine::Machine;
+use isegoria_node::OrderKind;
+use isegoria_types::{Batch, Layout, NodeId, Order};
 
 /// What stands beside the node and tells it what may be forgotten.
 #[derive(Debug)]
-pub(crate) enum Beside {
+pub enum Beside {
     /// A replica that executes.
     Replica(Box<Replica>),
     /// The node has no replica: only what the others have executed is followed.
@@ -11,13 +13,25 @@ pub(crate) enum Beside {
 }
 
 impl Beside {
-    pub(crate) fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
+    /// What stands beside the node `own`.
+    #[must_use]
+    pub fn new(own: NodeId, layout: &Layout, order: OrderKind, machine: Box<dyn Machine>) -> Beside {
+        if layout.replicas.contains(own) {
+            Beside::Replica(Box::new(Replica::new(own, layout, order, machine)))
+        } else {
+            Beside::Witness(Watermarks::new(layout.replicas))
+        }
+    }
+
+    /// See [`Replica::commit`].
+    pub fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
         if let Beside::Replica(replica) = self {
             replica.commit(order, batch, out);
         }
     }
 
-    pub(crate) fn on_message(&mut self, from: NodeId, message: ReplicaMessage, out: &mut ReplicaOutbox) {
+    /// See [`Replica::on_message`]; a witness only hears how far the replicas are.
+    pub fn on_message(&mut self, from: NodeId, message: ReplicaMessage, out: &mut ReplicaOutbox) {
         match self {
             Beside::Replica(replica) => replica.on_message(from, message, out),
             Beside::Witness(watermarks) => {
@@ -31,7 +45,9 @@ impl Beside {
         }
     }
 
-    pub(crate) fn admits(&self, message: &ReplicaMessage, node_count: usize) -> bool {
+    /// Whether the message can have come from a correct peer of a cluster of `node_count`.
+    #[must_use]
+    pub fn admits(&self, message: &ReplicaMessage, node_count: usize) -> bool {
         match (self, message) {
             (Beside::Replica(replica), message) => replica.admits(message, node_count),
             (Beside::Witness(_), ReplicaMessage::Progress { executed }) => executed.width() <= node_count,
@@ -39,13 +55,16 @@ impl Beside {
         }
     }
 
-    pub(crate) fn on_gossip(&mut self, out: &mut ReplicaOutbox) {
+    /// See [`Replica::on_gossip`].
+    pub fn on_gossip(&mut self, out: &mut ReplicaOutbox) {
         if let Beside::Replica(replica) = self {
             replica.on_gossip(out);
         }
     }
 
-    pub(crate) fn replica(&self) -> Option<&Replica> {
+    /// The replica, if there is one.
+    #[must_use]
+    pub fn replica(&self) -> Option<&Replica> {
         match self {
             Beside::Replica(replica) => Some(replica),
             Beside::Witness(_) => None,
