@@ -14,4 +14,4 @@ pub use isegoria_runtime::{RunError, Stats};
 pub use isegoria_storage::Durability;
 pub use isegoria_transport::Endpoint;
 pub use protocol_spec::ProtocolSpec;
-pub use registry::{AnyProtocol, Quorums, Running, protocol, protocols};
+pub use registry::{AnyProtocol, ProtocolVisitor, Quorums, Running, protocol, protocols, visit_protocol};

@@ -127,6 +127,31 @@ pub fn protocols() -> &'static [&'static dyn AnyProtocol] {
     &[&SIMPLE_BPAXOS, &MULTIPAXOS]
 }
 
+/// What is done with a protocol whose name is known only when the program runs.
+pub trait ProtocolVisitor {
+    /// What comes of it.
+    type Output;
+
+    /// Does it with the protocol's types.
+    fn visit<P: Protocol>(self, options: P::Options) -> Self::Output;
+}
+
+/// Calls the visitor with the types and options of the protocol of this name.
+///
+/// # Errors
+/// If there is no such protocol, or an option is unknown to it.
+pub fn visit_protocol<V: ProtocolVisitor>(
+    name: &str,
+    options: &Table,
+    visitor: V,
+) -> Result<V::Output, ConfigFileError> {
+    match protocol(name)?.name() {
+        SimpleBpaxos::NAME => Ok(visitor.visit::<SimpleBpaxos>(Entry::<SimpleBpaxos>::options(options)?)),
+        MultiPaxos::NAME => Ok(visitor.visit::<MultiPaxos>(Entry::<MultiPaxos>::options(options)?)),
+        other => unreachable!("{other} is in the list of protocols and not here"),
+    }
+}
+
 /// The protocol of this name.
 ///
 /// # Errors
@@ -136,4 +161,26 @@ pub fn protocol(name: &str) -> Result<&'static dyn AnyProtocol, ConfigFileError>
         let names: Vec<&str> = protocols().iter().map(|protocol| protocol.name()).collect();
         ConfigFileError(format!("unknown protocol `{name}`; choose one of {}", names.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Name;
+
+    impl ProtocolVisitor for Name {
+        type Output = &'static str;
+
+        fn visit<P: Protocol>(self, _: P::Options) -> &'static str {
+            P::NAME
+        }
+    }
+
+    #[test]
+    fn every_protocol_can_be_visited() {
+        for protocol in protocols() {
+            assert_eq!(visit_protocol(protocol.name(), &Table::new(), Name).unwrap(), protocol.name());
+        }
+    }
 }
