@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::BTreeMap;
 
 /// Each crate with its layer and the crates of the same layer that it may import.
-const LAYERS: [(&str, u8, &[&str]); 20] = [
+const LAYERS: [(&str, u8, &[&str]); 21] = [
     ("isegoria-types", 0, &[]),
     ("isegoria-machine", 0, &["isegoria-types"]),
     ("isegoria-node", 0, &["isegoria-types"]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u8, &[&str]); 20] = [
     ("isegoria-kv", 1, &[]),
     ("isegoria-bpaxos", 2, &[]),
     ("isegoria-multipaxos", 2, &[]),
+    ("isegoria-check", 3, &[]),
     ("isegoria-sim", 3, &[]),
     ("isegoria-storage", 4, &[]),
     ("isegoria-transport", 4, &[]),
