@@ -20,7 +20,7 @@ const LAYERS: [(&str, u8, &[&str]); 21] = [
     ("isegoria-bpaxos", 2, &[]),
     ("isegoria-multipaxos", 2, &[]),
     ("isegoria-check", 3, &[]),
-    ("isegoria-sim", 3, &[]),
+    ("isegoria-sim", 3, &["isegoria-check"]),
     ("isegoria-storage", 4, &[]),
     ("isegoria-transport", 4, &[]),
     ("isegoria-runtime", 4, &["isegoria-storage", "isegoria-transport"]),

@@ -1,49 +1,90 @@
 use isegoria_types::QuorumSystem;
+use serde::{Deserialize, Serialize};
 
-/// One run. Times in simulated ms, probabilities 0–1.
-#[derive(Clone, Debug)]
+/// What the caller fixes of a run; everything else is drawn from its seed. Times in
+/// simulated ms, probabilities 0–1.
+#[derive(Clone, Debug, PartialEq)]
 pub struct SimConfig {
-    /// Nodes, each with every role.
-    pub node_count: usize,
-    /// How quorums are formed.
-    pub quorums: QuorumSystem,
-    /// Clients, each with one request outstanding.
-    pub client_count: usize,
-    /// Requests of each client.
-    pub request_count: u64,
-    /// Keys that the clients fight over.
-    pub key_count: u64,
-    /// The probability that a message is lost, during chaos.
-    pub loss: f64,
-    /// The probability that a message arrives twice, during chaos.
-    pub duplication: f64,
-    /// Crashes during chaos; each is followed by a restart.
-    pub crash_count: usize,
-    /// Times during chaos at which one node is cut off from the others for a while.
-    pub cut_count: usize,
-    /// Whether nodes take checkpoints now and then and restart from them.
-    pub checkpoints: bool,
-    /// Length of the chaos.
+    /// Nodes, each with every role; drawn from the seed if `None`, roles apart included.
+    pub node_count: Option<usize>,
+    /// How quorums are formed, where `node_count` is given; a majority if `None`.
+    pub quorum: Option<QuorumSystem>,
+    /// Commands that the clients submit together.
+    pub command_count: u64,
+    /// The most of each fault that a seed may draw.
+    pub faults: FaultLimits,
+    /// Faults happen during this long; then everything heals.
     pub chaos_ms: u64,
     /// After healing, everything must be done within this.
     pub patience_ms: u64,
+    /// Whether the run's trace is kept, for replay.
+    pub record: bool,
 }
 
 impl Default for SimConfig {
     fn default() -> SimConfig {
         SimConfig {
-            node_count: 3,
-            quorums: QuorumSystem::Majority,
-            client_count: 6,
-            request_count: 12,
-            key_count: 3,
-            loss: 0.05,
-            duplication: 0.05,
-            crash_count: 3,
-            cut_count: 3,
-            checkpoints: true,
+            node_count: None,
+            quorum: None,
+            command_count: 520,
+            faults: FaultLimits::default(),
             chaos_ms: 6_000,
             patience_ms: 60_000,
+            record: false,
+        }
+    }
+}
+
+/// The most of each fault in one run. Each seed draws which kinds it uses, and how many
+/// of each: a swarm, so that no fault always hides another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FaultLimits {
+    /// The probability that a message is lost.
+    pub loss: f64,
+    /// The probability that a message arrives twice.
+    pub duplication: f64,
+    /// The probability that a message is late, up to 300 ms.
+    pub lateness: f64,
+    /// Crashes of one node; each restarts it after a while.
+    pub crash_count: usize,
+    /// Power cuts of all nodes at once.
+    pub power_cut_count: usize,
+    /// Partitions: halves, one way, a star, a line, a ring, a bridge, one node left out, flapping.
+    pub partition_count: usize,
+    /// Times at which a node becomes slow to reach for a while.
+    pub slow_node_count: usize,
+    /// Times at which a disk takes up to 100 times as long for a while.
+    pub slow_disk_count: usize,
+    /// Pauses of a process, as a long garbage collection or a suspended machine.
+    pub pause_count: usize,
+    /// Wrong suspicions of a failure detector.
+    pub suspicion_count: usize,
+    /// Bits flipped on the disk of a node that is down: the log must notice.
+    pub damage_count: usize,
+    /// Orders to expire idle sessions.
+    pub expiry_count: usize,
+    /// Disks emptied, or replaced by an old image of themselves. Nodes do not notice
+    /// this yet, so it breaks promises: 0 unless that is what a run is to show.
+    pub amnesia_count: usize,
+}
+
+impl Default for FaultLimits {
+    fn default() -> FaultLimits {
+        FaultLimits {
+            loss: 0.2,
+            duplication: 0.2,
+            lateness: 0.2,
+            crash_count: 8,
+            power_cut_count: 2,
+            partition_count: 6,
+            slow_node_count: 3,
+            slow_disk_count: 3,
+            pause_count: 4,
+            suspicion_count: 10,
+            damage_count: 2,
+            expiry_count: 3,
+            amnesia_count: 0,
         }
     }
 }

@@ -1,76 +1,40 @@
-use crate::checks::Violation;
-use crate::machine_node::Process;
-use crate::world::{Event, GOSSIP_US, Wire, World};
-use isegoria_node::{Effect, Input, Node, Outbox, Protocol};
-use isegoria_replica::{ReplicaMessage, ReplicaOutbox};
-use isegoria_types::NodeId;
+use crate::faults::log_violation;
+use crate::process::Process;
+use crate::trace::{Mark, What};
+use crate::world::{Event, GOSSIP_US, Stage, Wire, World};
+use isegoria_check::Violation;
+use isegoria_log::CheckpointWriter;
+use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Protocol};
+use isegoria_replica::{ReplicaMessage, ReplicaOutbox, freeze_process};
+use isegoria_types::{Batch, NodeId, NodeSet, Order, Outcome, Reply};
 use rand::Rng;
+use std::collections::VecDeque;
 
-/// What happens at one node: steps, its disk, its replica, its end and its return.
+/// A request that is not answered after this long may be asked again at the same node, µs.
+const GIVE_UP_US: u64 = 5_000_000;
+
+/// What happens at one node: steps, its disk, what stands beside it, its time.
 impl<P: Protocol> World<P> {
-    pub(crate) fn restart(&mut self, own: NodeId) -> Result<(), Violation> {
-        let host = &mut self.hosts[own.index()];
-        if host.process.is_some() {
-            return Ok(());
-        }
-        if host.disk.checkpoint.is_some() {
-            self.report.checkpoint_restart_count += 1;
-        }
-        host.incarnation += 1;
-        host.syncing = false;
-        let applied = host.applied_at_checkpoint.clone();
-        host.process = Some(Process::start(own, &self.layout, &self.options, &host.disk, applied));
-        let incarnation = host.incarnation;
-        self.schedule(GOSSIP_US, Event::Gossip { node: own, incarnation });
-        self.hint(own, false);
-        self.step(own, Input::Start)
-    }
-
-    pub(crate) fn crash(&mut self, node: NodeId) {
-        let down = self.hosts.iter().filter(|host| host.process.is_none()).count();
-        let spare = self.layout.quorums.phase1.tolerates().min(self.layout.quorums.dependency.tolerates());
-        let host = &mut self.hosts[node.index()];
-        if host.process.is_none() || down >= spare || self.healed {
-            return;
-        }
-        host.process = None;
-        host.disk.crash();
-        self.report.crash_count += 1;
-        let after = self.rng.random_range(20_000..1_500_000);
-        self.schedule(after, Event::Restart { node });
-        self.hint(node, true);
-    }
-
-    /// The failure detectors of the others notice, or do not.
-    pub(crate) fn hint(&mut self, about: NodeId, down: bool) {
-        for node in self.layout.nodes().without(about).iter() {
-            if !down || self.rng.random_bool(0.5) {
-                let after = self.rng.random_range(1_000..100_000);
-                self.schedule(after, Event::Hint { node, about, down });
-            }
-        }
-    }
-
     pub(crate) fn step(&mut self, own: NodeId, input: Input<P::Node>) -> Result<(), Violation> {
         let host = &mut self.hosts[own.index()];
-        let Some(process) = &mut host.process else { return Ok(()) };
+        let (Some(process), disk) = (&mut host.process, &mut host.disk) else { return Ok(()) };
         self.report.step_count += 1;
         let mut out = Outbox::new(own);
-        process.step(input, &mut host.disk, &mut out);
-        let incarnation = host.incarnation;
+        process.step(input, &mut out, |record| disk.append(record));
+        let life = host.life;
         for wish in std::mem::take(&mut out.timers) {
-            let after = self.rng.random_range(wish.after_ms.clone());
+            let after_us =
+                u64::from(self.rng.random_range(wish.after_ms)) * self.plan.clock_rates[own.index()];
             let setting = self.sequence;
             let process = self.hosts[own.index()].process.as_mut().expect("it just stepped");
             process.timers.insert(wish.timer.clone(), setting);
-            let event = Event::Timer { node: own, incarnation, timer: wish.timer, setting };
-            self.schedule(u64::from(after) * 1000, event);
+            self.schedule(after_us, Event::Timer { node: own, life, timer: wish.timer, setting });
         }
         let process = self.hosts[own.index()].process.as_mut().expect("it just stepped");
         process.gate.hold(&mut out);
         self.release(own)?;
-        self.sync(own);
-        Ok(())
+        self.write(own);
+        self.check_progress()
     }
 
     /// Lets out what is durable, and what follows from it at the replica.
@@ -80,121 +44,344 @@ impl<P: Protocol> World<P> {
             let Some(process) = &mut self.hosts[own.index()].process else { return Ok(()) };
             let Some(effect) = process.gate.release() else { break };
             match effect {
-                Effect::Send(send) => self.send(own, send.to, &Wire::Node(send.message)),
-                Effect::Commit(order, batch) => {
-                    self.report.checks.committed(own, &order, &batch)?;
-                    process.replica.commit(order, batch, &mut replica_out);
-                }
-                Effect::Refuse(batch, refusal) => self.refuse(&batch, &refusal),
-                Effect::Event(event) => self.report.count(&event),
+                Effect::Send(send) => self.send(own, send.to, &Wire::Node(send.message))?,
+                Effect::Commit(order, batch) => self.commit(own, (order, batch), &mut replica_out)?,
+                Effect::Refuse(batch, refusal) => self.refuse(own, &batch, &refusal),
+                Effect::Event(event) => self.report.count_event(&event),
             }
         }
         self.after_replica(own, replica_out)
     }
 
+    fn commit(
+        &mut self,
+        own: NodeId,
+        (order, batch): (Order, Batch),
+        out: &mut ReplicaOutbox,
+    ) -> Result<(), Violation> {
+        self.trace.line(self.now_us, || What::At {
+            node: own,
+            mark: Mark::Commit,
+            text: format!("commits {order:?} {batch:?}"),
+        });
+        self.checks.committed(own, &order, &batch)?;
+        let process = self.hosts[own.index()].process.as_mut().expect("it commits");
+        process.beside.commit(order, batch, out);
+        Ok(())
+    }
+
+    /// Carries out what the replica wishes.
     pub(crate) fn after_replica(&mut self, own: NodeId, mut out: ReplicaOutbox) -> Result<(), Violation> {
-        if let Some(process) = &mut self.hosts[own.index()].process {
-            for applied in out.applied.take().unwrap_or_default() {
-                self.report.checks.applied(own, &mut process.applied, applied)?;
-            }
+        let applied = out.applied.take().unwrap_or_default();
+        let remembered = |reply: &&Reply| {
+            matches!(reply.outcome, Outcome::Done(_))
+                && !applied.iter().any(|(_, request, _)| *request == reply.request)
+        };
+        for _ in out.replies.iter().filter(remembered) {
+            self.report.count("answer from the session table");
+        }
+        for (place, request, output) in applied {
+            self.trace.line(self.now_us, || What::At {
+                node: own,
+                mark: Mark::Apply,
+                text: format!("applies {request} at {place}"),
+            });
+            let process = self.hosts[own.index()].process.as_mut().expect("its replica speaks");
+            self.checks.applied((own, &mut process.applied), (place, request, output))?;
         }
         for (to, message) in std::mem::take(&mut out.sends) {
-            self.send(own, to, &Wire::Replica(message));
+            if matches!(&message, ReplicaMessage::Commits { commits, .. } if !commits.is_empty()) {
+                self.report.count("commits fetched from another replica");
+            }
+            self.send(own, to, &Wire::Replica(message))?;
         }
         for reply in std::mem::take(&mut out.replies) {
-            self.on_reply(&reply)?;
+            self.on_reply(own, reply)?;
         }
-        if let Some(prefix) = out.announce.take() {
-            let host = &mut self.hosts[own.index()];
-            let position = host.disk.end();
-            if let Some(process) = &mut host.process {
-                // One that waits for the disk is not replaced.
-                process.announcement.get_or_insert((position, prefix));
-            }
+        let host = &mut self.hosts[own.index()];
+        if let (Some(prefix), Some(process)) = (out.announce.take(), &mut host.process) {
+            // One that waits for the disk is not replaced.
+            process.announcement.get_or_insert((host.disk.end(), prefix));
         }
         let blocked = out.blocked.drain(..).map(Input::Blocked);
         let executed = out.executed.take().map(Input::Executed);
         let collect = out.collect.take().map(Input::Collect);
         let learned = std::mem::take(&mut out.learned).into_iter();
-        let inputs: Vec<Input<P::Node>> = blocked
-            .chain(executed)
+        let inputs: Vec<Input<P::Node>> = executed
+            .into_iter()
             .chain(collect)
+            .chain(blocked)
             .chain(learned.map(|(order, batch)| Input::Learned(order, batch)))
             .collect();
         inputs.into_iter().try_for_each(|input| self.step(own, input))
     }
 
-    /// Begins a sync if something waits for one.
-    pub(crate) fn sync(&mut self, node: NodeId) {
-        let host = &mut self.hosts[node.index()];
-        let Some(process) = &host.process else { return };
-        let wanted = process.gate.is_waiting() || process.announcement.is_some();
-        if !wanted || host.syncing {
-            return;
-        }
-        host.syncing = true;
-        let (incarnation, position) = (host.incarnation, host.disk.end());
-        let after = self.rng.random_range(50..if self.healed { 500 } else { 5_000 });
-        self.schedule(after, Event::Synced { node, incarnation, position });
-    }
+    // ---- messages -------------------------------------------------------------------------------
 
-    pub(crate) fn synced(&mut self, node: NodeId, incarnation: u64, position: u64) -> Result<(), Violation> {
-        let host = &mut self.hosts[node.index()];
-        if host.incarnation != incarnation {
-            return Ok(());
+    pub(crate) fn send(
+        &mut self,
+        from: NodeId,
+        to: NodeSet,
+        wire: &Wire<<P::Node as Node>::Msg>,
+    ) -> Result<(), Violation> {
+        if let Wire::Node(message) = wire
+            && let Some(evidence) = P::Node::evidence_of_message(message)
+        {
+            self.checks.sent(from, self.hosts[from.index()].life, &evidence)?;
         }
-        let Some(process) = &mut host.process else { return Ok(()) };
-        host.syncing = false;
-        host.disk.sync(position);
-        process.gate.durable(position);
-        if process.announcement.as_ref().is_some_and(|(wanted, _)| *wanted <= position) {
-            let (_, executed) = process.announcement.take().expect("just seen");
-            self.announce(node, executed)?;
+        for to in to.iter() {
+            let copies = self.network.copies(from, to, &mut self.rng);
+            self.trace.line(self.now_us, || What::Sent {
+                from,
+                to,
+                arrives_us: copies[0].map(|after| self.now_us + after),
+                text: describe(wire),
+            });
+            match copies {
+                [None, _] => self.report.count("message lost"),
+                [_, Some(_)] => self.report.count("message doubled"),
+                _ => {}
+            }
+            for after in copies.into_iter().flatten() {
+                self.schedule(after, Event::Deliver { from, to, wire: wire.clone() });
+            }
         }
-        self.release(node)?;
-        self.sync(node);
         Ok(())
     }
 
-    pub(crate) fn announce(
+    pub(crate) fn deliver(
         &mut self,
-        node: NodeId,
-        executed: isegoria_types::Prefix,
+        from: NodeId,
+        to: NodeId,
+        wire: Wire<<P::Node as Node>::Msg>,
     ) -> Result<(), Violation> {
+        let Some(process) = &mut self.hosts[to.index()].process else { return Ok(()) };
+        self.report.delivered_count += 1;
+        self.report.evaluated("admission");
+        self.trace.note(self.now_us, &(from, to, &wire));
+        self.trace.line(self.now_us, || What::Delivered { from, to, text: describe(&wire) });
+        match wire {
+            Wire::Node(message) => {
+                if let Err(reason) = process.node.admit(from, &message) {
+                    return rejected(to, from, format!("{message:?}: {reason:?}"));
+                }
+                self.step(to, Input::Message { from, message })
+            }
+            Wire::Replica(message) => {
+                if !process.beside.admits(&message, self.plan.layout.node_count) {
+                    return rejected(to, from, format!("{message:?}"));
+                }
+                let mut out = ReplicaOutbox::traced();
+                process.beside.on_message(from, message, &mut out);
+                self.after_replica(to, out)
+            }
+        }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    pub(crate) fn on_timer(
+        &mut self,
+        (node, life): (NodeId, u64),
+        timer: <P::Node as Node>::Timer,
+        setting: u64,
+    ) -> Result<(), Violation> {
+        let host = &self.hosts[node.index()];
+        let current = host.process.as_ref().and_then(|process| process.timers.get(&timer)).copied();
+        if host.life != life || current != Some(setting) {
+            return Ok(());
+        }
+        self.trace.line(self.now_us, || What::At {
+            node,
+            mark: Mark::Timer,
+            text: format!("timer {timer:?}"),
+        });
+        self.step(node, Input::Timer(timer))
+    }
+
+    pub(crate) fn on_gossip(&mut self, node: NodeId, life: u64) -> Result<(), Violation> {
+        let host = &mut self.hosts[node.index()];
+        let (Some(process), true) = (&mut host.process, host.life == life) else { return Ok(()) };
+        let mut out = ReplicaOutbox::traced();
+        process.beside.on_gossip(&mut out);
+        let now = self.now_us;
+        process.pending.retain(|_, since| *since + GIVE_UP_US > now);
+        let rate = self.plan.clock_rates[node.index()];
+        self.schedule(GOSSIP_US * rate / 1000, Event::Gossip { node, life });
+        self.after_replica(node, out)?;
+        if crate::network::chance(&mut self.rng, self.plan.checkpoint) {
+            self.begin_checkpoint(node)?;
+        }
+        self.announce(node)?;
+        self.write(node);
+        self.check_progress()
+    }
+
+    // ---- the disk -------------------------------------------------------------------------------
+
+    /// Begins to write if something waits for it.
+    pub(crate) fn write(&mut self, node: NodeId) {
+        let host = &mut self.hosts[node.index()];
+        let Some(process) = &host.process else { return };
+        let wanted = process.gate.is_waiting() || process.announcement.is_some() || host.checkpoint.is_some();
+        if !wanted || host.disk.is_writing() || !host.disk.begin_write() {
+            return;
+        }
+        let usual = if self.stage == Stage::Chaos { 2_000 } else { 500 };
+        let max = if host.disk_is_slow { 100 * usual } else { usual };
+        let (life, after) = (host.life, self.rng.random_range(50..max));
+        self.schedule(after, Event::Written { node, life });
+    }
+
+    pub(crate) fn on_written(&mut self, node: NodeId, life: u64) -> Result<(), Violation> {
+        let idle = self.rng.random_bool(0.3);
+        let host = &mut self.hosts[node.index()];
+        let (Some(process), true) = (&mut host.process, host.life == life) else { return Ok(()) };
+        host.disk.finish_write();
+        if idle {
+            host.disk.seal();
+        }
+        let durable = host.disk.durable();
+        process.gate.durable(durable);
+        self.trace.note(self.now_us, &(node, durable));
+        self.trace.line(self.now_us, || What::At {
+            node,
+            mark: Mark::Synced,
+            text: format!("log durable up to {durable}"),
+        });
+        for (_, evidence) in up_to(&mut process.undurable, durable) {
+            self.checks.durable(node, &evidence)?;
+        }
+        if host.checkpoint.as_ref().is_some_and(|(position, ..)| *position <= durable) {
+            let after = self.rng.random_range(1_000..50_000);
+            self.schedule(after, Event::Checkpointed { node, life });
+        }
+        self.release(node)?;
+        self.announce(node)?;
+        self.write(node);
+        Ok(())
+    }
+
+    /// Tells the node's progress, if the log that proves it is durable.
+    fn announce(&mut self, node: NodeId) -> Result<(), Violation> {
+        let host = &mut self.hosts[node.index()];
+        let Some(process) = &mut host.process else { return Ok(()) };
+        let durable = host.disk.durable();
+        let Some((_, executed)) = process.announcement.take_if(|(position, _)| *position <= durable) else {
+            return Ok(());
+        };
         let message = ReplicaMessage::Progress { executed };
-        let others = self.layout.nodes().without(node);
-        self.send(node, others, &Wire::Replica(message.clone()));
+        let others = self.plan.layout.nodes().without(node);
+        self.send(node, others, &Wire::Replica(message.clone()))?;
         self.deliver(node, node, Wire::Replica(message))
     }
 
-    pub(crate) fn checkpoint(&mut self, node: NodeId, incarnation: u64) {
+    /// Takes a checkpoint of the process as it is; it is complete once the log is durable
+    /// up to here, and a while has passed.
+    pub(crate) fn begin_checkpoint(&mut self, node: NodeId) -> Result<(), Violation> {
+        self.check_digest(node)?;
         let host = &mut self.hosts[node.index()];
-        let Some(process) = &host.process else { return };
-        if host.incarnation != incarnation || host.disk.durable() != host.disk.end() {
-            return;
+        let (Some(process), None) = (&host.process, &host.checkpoint) else { return Ok(()) };
+        let position = host.disk.end();
+        let write = freeze_process(&process.node, &process.beside);
+        let writer = CheckpointWriter::new(Vec::new(), host.disk.identity(), position);
+        let mut writer = writer.expect("writing into memory");
+        write(&mut writer).expect("writing into memory");
+        let bytes = writer.finish().expect("writing into memory");
+        host.checkpoint = Some((position, bytes, process.applied.clone()));
+        if position <= host.disk.durable() {
+            let life = host.life;
+            self.schedule(0, Event::Checkpointed { node, life });
         }
-        let (mut records, mut snapshot) = (Vec::new(), Vec::new());
-        process.node.checkpoint(&mut records);
-        process.replica.freeze()(&mut snapshot).expect("writing into memory");
-        host.disk.take_checkpoint(records, snapshot);
-        host.applied_at_checkpoint = process.applied.clone();
-    }
-
-    pub(crate) fn gossip(&mut self, node: NodeId, incarnation: u64) -> Result<(), Violation> {
-        let host = &mut self.hosts[node.index()];
-        if host.incarnation != incarnation {
-            return Ok(());
-        }
-        let Some(process) = &mut host.process else { return Ok(()) };
-        let mut out = ReplicaOutbox::traced();
-        process.replica.on_gossip(&mut out);
-        self.schedule(GOSSIP_US, Event::Gossip { node, incarnation });
-        if self.config.checkpoints && self.rng.random_bool(0.05) {
-            let after = self.rng.random_range(0..GOSSIP_US);
-            self.schedule(after, Event::Checkpoint { node, incarnation });
-        }
-        self.after_replica(node, out)?;
-        self.sync(node);
         Ok(())
     }
+
+    pub(crate) fn on_checkpointed(&mut self, node: NodeId, life: u64) {
+        let host = &mut self.hosts[node.index()];
+        let durable = host.disk.durable();
+        if host.life != life || host.process.is_none() {
+            return;
+        }
+        if let Some((position, bytes, applied)) = host.checkpoint.take_if(|(end, ..)| *end <= durable) {
+            if self.rng.random_bool(0.3) {
+                host.old_image = Some((host.disk.clone(), host.applied_at_checkpoint.clone()));
+            }
+            host.disk.install(position, bytes).expect("it reads back");
+            host.applied_at_checkpoint = applied;
+        }
+    }
+
+    /// Starts a process from what its disk holds.
+    pub(crate) fn start(&mut self, own: NodeId) -> Result<(), Violation> {
+        let host = &mut self.hosts[own.index()];
+        if host.process.is_some() {
+            return Ok(());
+        }
+        self.report.evaluated("log");
+        let recovered = match host.disk.recover() {
+            Ok(recovered) => recovered,
+            Err(damage) => return Err(log_violation(own, format!("{damage:?}"))),
+        };
+        if let Some(what) = host.disk.judge(&recovered, host.synced) {
+            return Err(log_violation(own, what));
+        }
+        // Of what was not synced, this reached the disk all the same.
+        for (_, evidence) in up_to(&mut host.unsynced, recovered.end) {
+            self.checks.durable(own, &evidence)?;
+        }
+        host.unsynced.clear();
+        for (name, so) in [
+            ("restart from a checkpoint", recovered.checkpoint.is_some()),
+            ("torn last write cut off", recovered.torn),
+        ] {
+            if so {
+                self.report.count(name);
+            }
+        }
+        host.life += 1;
+        let life = host.life;
+        let applied = host.applied_at_checkpoint.clone();
+        let how = (&recovered, host.disk.identity());
+        host.process = Some(Process::start(own, (&self.plan.layout, &self.options), how, applied));
+        self.trace.note(self.now_us, &(own, life));
+        self.trace.line(self.now_us, || {
+            let count = recovered.records.len();
+            What::At { node: own, mark: Mark::Up, text: format!("starts life {life} from {count} records") }
+        });
+        self.schedule(GOSSIP_US, Event::Gossip { node: own, life });
+        self.hint(own, false);
+        self.step(own, Input::Start)
+    }
+
+    /// The failure detectors of the others notice, or do not.
+    pub(crate) fn hint(&mut self, about: NodeId, down: bool) {
+        for node in self.plan.layout.nodes().without(about).iter() {
+            if !down || self.rng.random_bool(0.5) {
+                let after = self.rng.random_range(1_000..100_000);
+                self.schedule(after, Event::Hint { node, about, down });
+            }
+        }
+    }
+}
+
+/// Takes out what ends at or below a position.
+fn up_to(waiting: &mut VecDeque<(u64, Evidence)>, position: u64) -> impl Iterator<Item = (u64, Evidence)> {
+    let count = waiting.partition_point(|(end, _)| *end <= position);
+    waiting.drain(..count)
+}
+
+fn describe<M: std::fmt::Debug>(wire: &Wire<M>) -> String {
+    match wire {
+        Wire::Node(message) => format!("{message:?}"),
+        Wire::Replica(message) => format!("{message:?}"),
+    }
+}
+
+fn rejected(to: NodeId, from: NodeId, what: String) -> Result<(), Violation> {
+    Err(Violation {
+        check: "admission",
+        invariant: "S8 messages of correct peers are admitted",
+        place: None,
+        what: format!("{to} rejects a message of {from}: {what}"),
+    })
 }

@@ -1,5 +1,4 @@
-use crate::checks::Checks;
-use isegoria_node::Event as NodeEvent;
+use isegoria_node::Event;
 use std::collections::BTreeMap;
 
 /// What a run came to.
@@ -7,18 +6,16 @@ use std::collections::BTreeMap;
 pub struct Report {
     /// Node steps taken.
     pub step_count: u64,
-    /// Messages delivered.
+    /// Messages delivered to nodes.
     pub delivered_count: u64,
-    /// Messages lost.
-    pub lost_count: u64,
-    /// Crashes that happened.
-    pub crash_count: u64,
-    /// Restarts that began from a checkpoint.
-    pub checkpoint_restart_count: u64,
+    /// Commands that clients submitted, each once.
+    pub command_count: u64,
+    /// Faults that happened, apart from single messages.
+    pub fault_count: u64,
     /// Rare situations by name.
     pub situations: BTreeMap<&'static str, u64>,
-    /// How often each check looked.
-    pub checks: Checks,
+    /// How often each check looked, by name.
+    pub evaluations: BTreeMap<&'static str, u64>,
     /// A hash of everything that happened: equal for equal seeds.
     pub fingerprint: u64,
     /// Simulated time, ms.
@@ -26,20 +23,29 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts a rare situation by name.
-    pub(crate) fn count(&mut self, event: &NodeEvent) {
-        let name = match event {
-            NodeEvent::Elected { .. } => "elected",
-            NodeEvent::Deposed { .. } => "deposed",
-            NodeEvent::Proposed { conflicting: true, .. } => "proposed with conflicts",
-            NodeEvent::Proposed { .. } => "proposed without conflicts",
-            NodeEvent::Path { fast: true, .. } => "fast path",
-            NodeEvent::Path { .. } => "slow path",
-            NodeEvent::RecoveryStarted { .. } => "recovery started",
-            NodeEvent::NoopProposed { .. } => "noop proposed",
-            NodeEvent::Resubmitted { .. } => "resubmitted",
-            NodeEvent::StaleFloor { .. } => "stale floor",
-        };
-        *self.situations.entry(name).or_default() += 1;
+    /// Counts a situation.
+    pub(crate) fn count(&mut self, situation: &'static str) {
+        *self.situations.entry(situation).or_default() += 1;
+    }
+
+    /// Counts what a check of the driver itself looked at: those of [`isegoria_check::Checks`] count themselves.
+    pub(crate) fn evaluated(&mut self, check: &'static str) {
+        *self.evaluations.entry(check).or_default() += 1;
+    }
+
+    /// Counts what a node tells of itself.
+    pub(crate) fn count_event(&mut self, event: &Event) {
+        self.count(match event {
+            Event::Elected { .. } => "leader elected",
+            Event::Deposed { .. } => "leader deposed",
+            Event::Proposed { conflicting: true, .. } => "proposed with conflicts",
+            Event::Proposed { .. } => "proposed without conflicts",
+            Event::Path { fast: true, .. } => "fast path",
+            Event::Path { .. } => "slow path",
+            Event::RecoveryStarted { .. } => "recovery started",
+            Event::NoopProposed { .. } => "recovery proposed a noop",
+            Event::Resubmitted { .. } => "batch submitted again by its leader",
+            Event::StaleFloor { .. } => "stale floor",
+        });
     }
 }

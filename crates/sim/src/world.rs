@@ -1,159 +1,219 @@
-use crate::checks::{Applied, Violation};
+use crate::caught::caught;
 use crate::client::SimClient;
 use crate::config::SimConfig;
 use crate::disk::Disk;
-use crate::machine_node::Process;
+use crate::network::Network;
+use crate::plan::Plan;
+use crate::process::Process;
 use crate::report::Report;
-use isegoria_node::{Input, Node, Protocol};
-use isegoria_replica::ReplicaMessage;
-use isegoria_types::{Layout, NodeId, NodeSet};
-use rand::{Rng, SeedableRng};
+use crate::trace::{Trace, What};
+use isegoria_check::history::{History, Model};
+use isegoria_check::{Applied, Checks, Violation};
+use isegoria_kv::Kv;
+use isegoria_machine::{Erased, Machine, Relation};
+use isegoria_node::{Evidence, Input, Node, Protocol};
+use isegoria_replica::{Replica, ReplicaMessage};
+use isegoria_types::{Layout, NodeId, NodeSet, Reply, Request};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
-use std::hash::Hasher;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Replicas tell their progress this often, µs.
 pub(crate) const GOSSIP_US: u64 = 50_000;
-/// A client asks again elsewhere after this long, µs.
-pub(crate) const RETRY_US: u64 = 700_000;
+/// After everything is done, the cluster runs on for this long, so that what everybody
+/// has executed is forgotten, µs.
+const QUIET_US: u64 = 2_000_000;
 
 /// A protocol's message or a replica's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Wire<M> {
     Node(M),
     Replica(ReplicaMessage),
 }
 
+/// What is to happen at a moment. `life` is the node's at the time of planning: what
+/// belongs to an earlier one is void.
 pub(crate) enum Event<N: Node> {
     Deliver { from: NodeId, to: NodeId, wire: Wire<N::Msg> },
-    Timer { node: NodeId, incarnation: u64, timer: N::Timer, setting: u64 },
-    Gossip { node: NodeId, incarnation: u64 },
-    Synced { node: NodeId, incarnation: u64, position: u64 },
-    Checkpoint { node: NodeId, incarnation: u64 },
-    Crash { node: NodeId },
-    Restart { node: NodeId },
+    Timer { node: NodeId, life: u64, timer: N::Timer, setting: u64 },
+    Gossip { node: NodeId, life: u64 },
+    Written { node: NodeId, life: u64 },
+    Checkpointed { node: NodeId, life: u64 },
+    Flush { node: NodeId, life: u64 },
     Hint { node: NodeId, about: NodeId, down: bool },
-    Cut { node: NodeId },
-    Join { node: NodeId },
-    Ask { client: usize, attempt: u64 },
+    Fault(usize),
+    FaultEnds(usize),
+    Start { node: NodeId },
+    Think { client: usize },
+    Wake { client: usize, setting: u64 },
+    Request { to: NodeId, request: Request },
+    Reply { client: usize, reply: Reply },
+    NodeDown { client: usize, node: NodeId },
     Heal,
 }
 
+impl<N: Node> Event<N> {
+    /// The node at which this happens, if it does nothing while the node's process pauses.
+    fn at_process(&self) -> Option<NodeId> {
+        match self {
+            Event::Deliver { to, .. } | Event::Request { to, .. } => Some(*to),
+            Event::Timer { node, .. }
+            | Event::Gossip { node, .. }
+            | Event::Written { node, .. }
+            | Event::Checkpointed { node, .. }
+            | Event::Flush { node, .. }
+            | Event::Hint { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
+}
+
+/// A machine of the cluster, with or without a running process.
 pub(crate) struct Host<P: Protocol> {
     pub(crate) process: Option<Process<P>>,
-    pub(crate) disk: Disk<P::Node>,
-    pub(crate) incarnation: u64,
-    pub(crate) syncing: bool,
-    /// The checker's view of the replica at the disk's checkpoint.
+    pub(crate) disk: Disk,
+    pub(crate) life: u64,
+    /// What came while the process pauses.
+    pub(crate) paused: Option<Vec<Event<P::Node>>>,
+    pub(crate) disk_is_slow: bool,
+    /// A checkpoint that is being written: its position, its bytes, and the checks' view.
+    pub(crate) checkpoint: Option<(u64, Vec<u8>, Applied)>,
+    /// The checks' view of the replica at the disk's checkpoint.
     pub(crate) applied_at_checkpoint: Applied,
+    /// Of the process that died: what its records say that were not synced, with their ends.
+    pub(crate) unsynced: VecDeque<(u64, Evidence)>,
+    /// How far its log was synced.
+    pub(crate) synced: u64,
+    /// An image of the disk as it was earlier, with the checks' view.
+    pub(crate) old_image: Option<(Disk, Applied)>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Faults happen.
+    Chaos,
+    /// A connected majority is healed, the others are away.
+    Majority,
+    /// Everybody is back.
+    Whole,
+    /// Everything is done; garbage goes, until this time, µs.
+    Quiet { until: u64 },
 }
 
 /// One simulated cluster.
-pub struct World<P: Protocol> {
+pub(crate) struct World<P: Protocol> {
     pub(crate) config: SimConfig,
     pub(crate) options: P::Options,
-    pub(crate) layout: Layout,
+    pub(crate) plan: Plan,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) now_us: u64,
     pub(crate) sequence: u64,
     events: BTreeMap<(u64, u64), Event<P::Node>>,
     pub(crate) hosts: Vec<Host<P>>,
+    pub(crate) network: Network,
     pub(crate) clients: Vec<SimClient>,
-    /// Nodes cut off from all others.
-    pub(crate) cut: NodeSet,
-    pub(crate) healed: bool,
+    pub(crate) relation: Arc<dyn Relation>,
+    pub(crate) stage: Stage,
+    /// When the current stage began, µs.
+    stage_began: u64,
+    pub(crate) checks: Checks,
+    pub(crate) history: History,
     pub(crate) report: Report,
-    pub(crate) history: std::hash::DefaultHasher,
+    pub(crate) trace: Trace,
 }
 
-/// Runs one seed to its end.
-///
-/// # Errors
-/// The first violation, or `L1 progress` if something is not done in time.
-pub fn run<P: Protocol>(config: &SimConfig, options: &P::Options, seed: u64) -> Result<Report, Violation> {
-    World::<P>::new(config, options, seed).run()
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    /// What it came to: a report, or the first violation.
+    pub outcome: Result<Report, Violation>,
+    /// What was counted until then.
+    pub report: Report,
+    /// What happened; lines only if the configuration asks for them.
+    pub trace: Trace,
+    /// Who did what in the cluster.
+    pub layout: Layout,
+    /// What the clients saw.
+    pub history: History,
+}
+
+/// Runs one seed to its end, or to its first violation.
+#[must_use]
+pub fn run<P: Protocol>(config: &SimConfig, options: &P::Options, seed: u64) -> Run {
+    let mut world = World::<P>::new(config, options, seed);
+    // Behind a panic the cluster is only counted and thrown away.
+    let outcome = caught(|| world.run());
+    world.close();
+    Run {
+        outcome: outcome.map(|()| world.report.clone()),
+        report: world.report,
+        trace: world.trace,
+        layout: world.plan.layout,
+        history: world.history,
+    }
 }
 
 impl<P: Protocol> World<P> {
-    /// A cluster that is about to start.
-    ///
-    /// # Panics
-    /// If the configuration is not a legal cluster.
-    #[must_use]
-    pub fn new(config: &SimConfig, options: &P::Options, seed: u64) -> World<P> {
-        let layout = Layout::co_located(config.node_count, &config.quorums).expect("a legal layout");
+    fn new(config: &SimConfig, options: &P::Options, seed: u64) -> World<P> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let clients = (0..config.client_count)
-            .map(|index| SimClient::new(index, config.node_count, &mut rng))
-            .collect();
-        let host = || Host {
+        let plan = Plan::draw(config, &mut rng);
+        let host = |node: NodeId| Host {
             process: None,
-            disk: Disk::default(),
-            incarnation: 0,
-            syncing: false,
+            disk: Disk::new(node.index(), plan.segment_bytes),
+            life: 0,
+            paused: None,
+            disk_is_slow: false,
+            checkpoint: None,
             applied_at_checkpoint: Applied::default(),
+            unsynced: VecDeque::new(),
+            synced: 0,
+            old_image: None,
         };
         World {
             config: config.clone(),
             options: options.clone(),
-            hosts: (0..config.node_count).map(|_| host()).collect(),
-            layout,
+            hosts: plan.layout.nodes().iter().map(host).collect(),
+            network: Network::new(plan.habits.clone()),
+            clients: Vec::new(),
+            relation: Erased::<Kv>::default().relation(),
+            stage: Stage::Chaos,
+            stage_began: 0,
+            checks: Checks::new(plan.layout.quorums.phase2.clone()),
+            history: History { model: Model::Kv, operations: Vec::new() },
+            report: Report::default(),
+            trace: Trace::new(config.record),
             rng,
             now_us: 0,
             sequence: 0,
             events: BTreeMap::new(),
-            clients,
-            cut: NodeSet::EMPTY,
-            healed: false,
-            report: Report::default(),
-            history: std::hash::DefaultHasher::new(),
+            plan,
         }
     }
 
-    fn run(mut self) -> Result<Report, Violation> {
-        self.plan();
+    fn run(&mut self) -> Result<(), Violation> {
+        self.begin();
         while let Some(((time, _), event)) = self.events.pop_first() {
             self.now_us = time;
             let gossip = matches!(event, Event::Gossip { .. });
             self.happen(event)?;
-            if gossip && self.healed && self.is_done() {
+            if gossip && self.stage != Stage::Chaos && self.advance()? {
                 return self.finish();
-            }
-            if self.now_us > (self.config.chaos_ms + self.config.patience_ms) * 1000 {
-                return Err(Violation { invariant: "L1 progress", what: self.describe() });
             }
         }
         unreachable!("gossip never ends")
     }
 
     /// Starts nodes and clients, and lays out the faults.
-    fn plan(&mut self) {
-        for node in self.layout.nodes().iter() {
-            self.schedule(0, Event::Restart { node });
+    fn begin(&mut self) {
+        for node in self.plan.layout.nodes().iter() {
+            self.schedule(0, Event::Start { node });
         }
-        for client in 0..self.clients.len() {
-            self.clients[client].draw(self.config.key_count, &mut self.rng);
-            let wait = self.rng.random_range(0..200_000);
-            self.schedule(wait, Event::Ask { client, attempt: 0 });
-        }
-        for _ in 0..self.config.crash_count {
-            let at = self.rng.random_range(0..self.config.chaos_ms * 1000);
-            let node = NodeId::new(self.rng.random_range(0..self.config.node_count));
-            self.schedule(at, Event::Crash { node });
-        }
-        for _ in 0..self.config.cut_count {
-            let at = self.rng.random_range(0..self.config.chaos_ms * 1000);
-            let length = self.rng.random_range(100_000..2_000_000);
-            let node = NodeId::new(self.rng.random_range(0..self.config.node_count));
-            self.schedule(at, Event::Cut { node });
-            self.schedule(at + length, Event::Join { node });
-        }
-        // The failure detectors err, too.
-        for _ in 0..2 * self.config.crash_count {
-            let at = self.rng.random_range(0..self.config.chaos_ms * 1000);
-            let [node, about] = [0; 2].map(|_| NodeId::new(self.rng.random_range(0..self.config.node_count)));
-            self.schedule(at, Event::Hint { node, about, down: true });
-            self.schedule(at + 500_000, Event::Hint { node, about, down: false });
+        self.open_clients();
+        for number in 0..self.plan.faults.len() {
+            let at = self.plan.faults[number].0;
+            self.schedule(at, Event::Fault(number));
         }
         self.schedule(self.config.chaos_ms * 1000, Event::Heal);
     }
@@ -164,90 +224,175 @@ impl<P: Protocol> World<P> {
     }
 
     fn happen(&mut self, event: Event<P::Node>) -> Result<(), Violation> {
+        if let Some(node) = event.at_process()
+            && let Some(held) = &mut self.hosts[node.index()].paused
+        {
+            held.push(event);
+            return Ok(());
+        }
         match event {
             Event::Deliver { from, to, wire } => self.deliver(from, to, wire),
-            Event::Timer { node, incarnation, timer, setting } => {
-                let host = &self.hosts[node.index()];
-                let current = host.process.as_ref().and_then(|process| process.timers.get(&timer)).copied();
-                if host.incarnation == incarnation && current == Some(setting) {
-                    self.step(node, Input::Timer(timer))?;
-                }
+            Event::Timer { node, life, timer, setting } => self.on_timer((node, life), timer, setting),
+            Event::Gossip { node, life } => self.on_gossip(node, life),
+            Event::Written { node, life } => self.on_written(node, life),
+            Event::Checkpointed { node, life } => {
+                self.on_checkpointed(node, life);
                 Ok(())
             }
-            Event::Gossip { node, incarnation } => self.gossip(node, incarnation),
-            Event::Synced { node, incarnation, position } => self.synced(node, incarnation, position),
-            Event::Checkpoint { node, incarnation } => {
-                self.checkpoint(node, incarnation);
-                Ok(())
-            }
-            Event::Crash { node } => {
-                self.crash(node);
-                Ok(())
-            }
-            Event::Restart { node } => self.restart(node),
+            Event::Flush { node, life } if self.hosts[node.index()].life == life => self.submit_batch(node),
+            Event::Flush { .. } => Ok(()),
             Event::Hint { node, about, down } => {
                 self.step(node, if down { Input::Suspect(about) } else { Input::Trust(about) })
             }
-            Event::Cut { node } => {
-                self.cut.insert(node);
-                self.hint(node, true);
+            Event::Fault(number) => self.begin_fault(number),
+            Event::FaultEnds(number) => self.end_fault(number),
+            // Whoever is away comes back with everybody.
+            Event::Start { node } if self.stage == Stage::Majority && self.plan.away.contains(node) => Ok(()),
+            Event::Start { node } => self.start(node),
+            Event::Think { client } => {
+                self.think(client);
                 Ok(())
             }
-            Event::Join { node } => {
-                self.cut = self.cut.without(node);
-                self.hint(node, false);
+            Event::Wake { client, setting } => {
+                self.wake(client, setting);
                 Ok(())
             }
-            Event::Ask { client, attempt } => self.ask(client, attempt),
-            Event::Heal => {
-                self.healed = true;
-                let down: Vec<NodeId> =
-                    self.layout.nodes().iter().filter(|n| self.hosts[n.index()].process.is_none()).collect();
-                down.into_iter().try_for_each(|node| self.restart(node))
+            Event::Request { to, request } => self.on_request(to, request),
+            Event::Reply { client, reply } => {
+                self.on_client_reply(client, reply);
+                Ok(())
             }
+            Event::NodeDown { client, node } => {
+                self.on_node_down(client, node);
+                Ok(())
+            }
+            Event::Heal => self.heal(),
         }
     }
 
-    /// All requests answered, all replicas equally far, nothing waiting.
+    /// Faults stop, a connected majority comes up, the others stay away.
+    fn heal(&mut self) -> Result<(), Violation> {
+        let away = self.plan.away;
+        self.network.heal(away);
+        if !away.is_empty() {
+            self.report.count("healed without a minority");
+        }
+        self.enter(if away.is_empty() { Stage::Whole } else { Stage::Majority });
+        self.trace.line(self.now_us, || What::Note(format!("healed; away: {away:?}")));
+        for node in away.iter() {
+            self.crash(node);
+        }
+        self.plan.layout.nodes().difference(away).iter().try_for_each(|node| self.revive(node))
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.stage_began = self.now_us;
+    }
+
+    /// Goes on to the next stage if this one is done; whether the run is over.
+    fn advance(&mut self) -> Result<bool, Violation> {
+        match self.stage {
+            Stage::Quiet { until } => return Ok(self.now_us >= until),
+            Stage::Majority if self.is_done() => {
+                self.enter(Stage::Whole);
+                self.network.heal(NodeSet::EMPTY);
+                self.trace.line(self.now_us, || What::Note("everybody comes back".into()));
+                self.plan.away.iter().try_for_each(|node| self.revive(node))?;
+            }
+            Stage::Whole if self.is_done() => self.enter(Stage::Quiet { until: self.now_us + QUIET_US }),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// L1, after every step of a healed cluster.
+    pub(crate) fn check_progress(&mut self) -> Result<(), Violation> {
+        let healed = matches!(self.stage, Stage::Majority | Stage::Whole);
+        if !healed {
+            return Ok(());
+        }
+        let overdue = self.now_us > self.stage_began + self.config.patience_ms * 1000;
+        let (clients, hosts) = (&self.clients, &self.hosts);
+        self.checks.stepped(overdue, || describe(clients, hosts))
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = (NodeId, &Replica)> {
+        let up =
+            self.hosts.iter().enumerate().filter_map(|(index, host)| Some((index, host.process.as_ref()?)));
+        up.filter_map(|(index, process)| Some((NodeId::new(index), process.beside.replica()?)))
+    }
+
+    /// All requests answered, all replicas that are up equally far, nothing waiting.
     fn is_done(&self) -> bool {
-        let answered = self.clients.iter().all(|client| client.number >= self.config.request_count);
-        let processes: Vec<&Process<P>> =
-            self.hosts.iter().filter_map(|host| host.process.as_ref()).collect();
-        let first = processes[0].replica.executed();
-        answered
-            && processes.iter().map(|process| &process.replica).all(|replica| {
-                replica.executed() == first && replica.waiting_count() == 0 && replica.extras().is_empty()
-            })
+        let mut executed = self.replicas().map(|(_, replica)| replica.executed());
+        let Some(first) = executed.next() else { return false };
+        self.clients.iter().all(SimClient::is_done)
+            && executed.all(|other| other == first)
+            && self.replicas().all(|(_, replica)| replica.waiting_count() == 0 && replica.extras().is_empty())
     }
 
-    fn finish(mut self) -> Result<Report, Violation> {
-        let mut digests = Vec::new();
-        for (index, host) in self.hosts.iter().enumerate() {
-            let process = host.process.as_ref().expect("healed");
-            self.report.checks.durable(NodeId::new(index), &process.applied)?;
-            digests.push(process.replica.digest());
+    fn finish(&mut self) -> Result<(), Violation> {
+        let cap = self.held_max();
+        for index in 0..self.hosts.len() {
+            let own = NodeId::new(index);
+            self.check_digest(own)?;
+            let process = self.hosts[index].process.as_ref().expect("everybody is back");
+            let mut records = Vec::new();
+            process.node.checkpoint(&mut records);
+            self.checks.held(own, "records that a checkpoint would hold", (records.len(), cap))?;
+            if let Some(replica) = process.beside.replica() {
+                self.checks.held(
+                    own,
+                    "values that everybody has executed",
+                    (replica.history_count(), cap),
+                )?;
+                self.checks.ended(own, &process.applied)?;
+            }
         }
-        if digests.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err(Violation { invariant: "S3 digests", what: format!("{digests:?}") });
-        }
-        self.report.fingerprint = self.history.finish();
+        self.checks.history(&self.history)?;
+        self.checks.history(&crate::lists::of(&self.history))
+    }
+
+    /// What a node may hold when everything is executed everywhere: what came with the
+    /// last gossip, and an index entry or two a key and leader.
+    fn held_max(&self) -> usize {
+        let keys = usize::try_from(self.plan.workload.key_count).expect("few keys");
+        64 + 4 * keys * self.hosts.len()
+    }
+
+    /// S3: compares the replica's digest with those of others that executed as much.
+    pub(crate) fn check_digest(&mut self, own: NodeId) -> Result<(), Violation> {
+        let process = self.hosts[own.index()].process.as_ref();
+        let Some(replica) = process.and_then(|process| process.beside.replica()) else { return Ok(()) };
+        self.checks.digest(own, (&replica.executed(), replica.extras()), replica.digest())
+    }
+
+    /// Adds up what the run came to.
+    fn close(&mut self) {
         self.report.simulated_ms = self.now_us / 1000;
-        Ok(self.report)
+        self.report.fingerprint = self.trace.fingerprint();
+        self.report.evaluations.extend(self.checks.evaluations());
+        let rare = self.checks.situations().into_iter().filter(|(_, count)| *count > 0);
+        self.report.situations.extend(rare);
+        if self.plan.layout.leaders != self.plan.layout.acceptors {
+            self.report.count("roles apart");
+        }
     }
+}
 
-    fn describe(&self) -> String {
-        let waiting: Vec<_> =
-            self.clients.iter().filter(|client| client.number < self.config.request_count).collect();
-        let replicas: Vec<_> = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.process.as_ref())
-            .map(|process| (process.replica.executed(), process.replica.waiting_count()))
-            .collect();
-        format!(
-            "{} answered; clients waiting: {:?}; executed and waiting by replica: {replicas:?}",
-            self.report.checks.answered_count(),
-            waiting.iter().map(|client| client.request_id()).collect::<Vec<_>>()
-        )
-    }
+/// What is not done.
+fn describe<P: Protocol>(clients: &[SimClient], hosts: &[Host<P>]) -> String {
+    let waiting: Vec<String> =
+        clients.iter().filter(|client| !client.is_done()).map(SimClient::describe).collect();
+    let replicas: Vec<String> = hosts
+        .iter()
+        .enumerate()
+        .filter_map(|(index, host)| {
+            let replica = host.process.as_ref()?.beside.replica()?;
+            let (executed, waiting) = (replica.executed(), replica.waiting_count());
+            Some(format!("{} has executed {executed:?}, {waiting} wait", NodeId::new(index)))
+        })
+        .collect();
+    format!("clients that wait: [{}]; replicas: [{}]", waiting.join(", "), replicas.join(", "))
 }

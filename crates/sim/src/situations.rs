@@ -1,0 +1,66 @@
+use isegoria_node::OrderKind;
+
+/// Situations that long runs must reach for every protocol: one that stays at zero is a
+/// hole in the generator.
+const ALWAYS: [&str; 30] = [
+    "crash",
+    "power cut",
+    "partition: halves",
+    "partition: one way",
+    "partition: one alone",
+    "partition: star",
+    "partition: constrained star",
+    "partition: line",
+    "partition: ring",
+    "partition: bridge",
+    "slow node",
+    "slow disk",
+    "pause",
+    "wrong suspicion",
+    "message lost",
+    "message doubled",
+    "torn last write cut off",
+    "unsynced records lost in a crash",
+    "restart from a checkpoint",
+    "damaged log noticed",
+    "sessions expired",
+    "a client's session expired",
+    "request of unknown outcome",
+    "request asked again",
+    "answer from the session table",
+    "commits fetched from another replica",
+    "healed without a minority",
+    "roles apart",
+    "batch of several commands",
+    "two nodes campaigned at one place",
+];
+
+const IN_A_GRAPH: [&str; 9] = [
+    "proposed with conflicts",
+    "proposed without conflicts",
+    "recovery started",
+    "recovery proposed a noop",
+    "noop chosen",
+    "cycle chosen",
+    "component of three leaders chosen",
+    "value of an older ballot chosen again",
+    "batch submitted again by its leader",
+];
+
+const IN_A_LOG: [&str; 5] = [
+    "leader elected",
+    "leader deposed",
+    "noop chosen",
+    "value of an older ballot chosen again",
+    "ghost skipped",
+];
+
+/// The names of all situations that a long run must reach.
+#[must_use]
+pub fn expected_situations(order: OrderKind) -> Vec<&'static str> {
+    let special: &[&str] = match order {
+        OrderKind::Graph => &IN_A_GRAPH,
+        OrderKind::Log => &IN_A_LOG,
+    };
+    ALWAYS.iter().chain(special).copied().collect()
+}
