@@ -33,6 +33,7 @@ mod partition;
 mod plan;
 mod process;
 mod report;
+pub mod script;
 mod situations;
 mod trace;
 mod world;

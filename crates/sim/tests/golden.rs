@@ -1,0 +1,158 @@
+//! Golden scripts: the situations that protocols are made of, one function each, named by
+//! the situation. A script drives whole nodes by hand (see [`isegoria_sim::script`]); the
+//! exact trace is compared with `golden/<script>.txt`, and beside it the script claims
+//! properties, which are judged whatever the trace on file says.
+//!
+//! A changed trace is reviewed, then filed:
+//! `GOLDEN=bless cargo test -p isegoria-sim --test golden`.
+//!
+//! **Reading a trace.** `>` is what the script does, what follows is indented. Nodes are
+//! `n1`, `n2`, ...; `n1:0` is the first vertex of n1; `1.n2` is the ballot of round 1 of
+//! n2; `c1#0` is the first request of client 1; `[c1#0] <0 2>` is a value, the batch of
+//! that request depending on n2's vertices below 2. A record that is *written* holds back
+//! what follows until it is durable, one that is *noted* does not.
+//!
+//! **The scripted traces B1 to B30** (protocols.md 7.3). Each fails on the mutant named,
+//! with the property that it claims (`crates/sim/mutants/<name>.patch`).
+//!
+//! | trace | script | mutant |
+//! |---|---|---|
+//! | B2 | [`promise_keeps_the_vote`], [`promise_for_a_log_keeps_the_votes`] | `m03_one_ballot`, `m03_log_one_ballot` |
+//! | B3 | [`every_answer_goes_into_the_union`] | `m04_no_union` |
+//! | B7d | [`messages_to_oneself_belong_to_the_step`], [`leader_promises_to_itself_first`] | `m23_self_message_queued` |
+//! | B8 | [`answered_after_execution`] | `b08_answer_at_commit` |
+//! | B9 | [`restarted_dependency_node_remembers`] | `m15_index_not_rebuilt` |
+//! | B10 | [`later_request_first`] | `m27_largest_number` |
+//! | B11 | [`forgotten_vertex_gets_no_vote`], [`takeover_leaves_forgotten_slots_alone`] | `m28_forgotten_is_fresh`, `m28_log_takeover_where_forgotten` |
+//! | B12 | [`checkpoint_holds_what_stands_above_a_hole`]: a restart from a checkpoint, all there is without snapshots between nodes | none: sessions and chosen values cover for lost extras there |
+//! | B14 | [`naming_a_vertex_names_all_before_it`], [`noop_carries_no_dependency`] | `m26_latest_only` |
+//! | B18 | [`ghosts_stay_dead`] | `b18_ghosts_are_applied` |
+//! | B19b | [`chosen_is_final`] | `b19b_committed_acks` |
+//! | B20 | [`restarted_leader_takes_new_numbers`] | `m21_number_used_again` |
+//! | B21 | [`illegal_quorums_are_refused`] | `b21_dependency_quorums_unchecked` |
+//! | B27 | [`acknowledged_is_not_executed`] | `b27_acknowledged_is_executed` |
+//! | B28 | [`found_values_are_proposed_unchanged`] | `b28_found_values_voided` |
+//! | B29 | [`nothing_is_forgotten_that_one_lacks`] | `b29_component_wise` |
+//! | B30 | [`restarted_recoverer_takes_a_new_ballot`], [`restarted_candidate_takes_a_new_ballot`] | `b30_ballot_not_durable`, `b30_log_ballot_not_durable` |
+//!
+//! The other scripts are situations that every implementation gets into, and those of
+//! the mutants of testing.md, section 4 (`m01_` to `m28_`).
+//!
+//! Not here, because what they are about is not here:
+//! B1 (Fast BPaxos), B4 to B7c and B7e (EPaxos\*: validation, recovery rules, durable
+//! fast commits), B13 (quorum reads: every read is a command), B15 (Atlas), B16 (Majority
+//! Commit BPaxos), B17 (fast rounds), B19 (Tempo), B22 to B26 (EPaxos\*: noops in the
+//! index, late and waiting validation, collection). They come with their protocols.
+
+#[path = "golden/ballots.rs"]
+mod ballots;
+#[path = "golden/dependencies.rs"]
+mod dependencies;
+#[path = "golden/dialects.rs"]
+mod dialects;
+#[path = "golden/elections.rs"]
+mod elections;
+#[path = "golden/execution.rs"]
+mod execution;
+#[path = "golden/files.rs"]
+mod files;
+#[path = "golden/forgetting.rs"]
+mod forgetting;
+#[path = "golden/layouts.rs"]
+mod layouts;
+#[path = "golden/log.rs"]
+mod log;
+#[path = "golden/ops.rs"]
+mod ops;
+#[path = "golden/recovery.rs"]
+mod recovery;
+#[path = "golden/sessions.rs"]
+mod sessions;
+#[path = "golden/ways.rs"]
+mod ways;
+
+/// The table of contents: one test a script.
+macro_rules! scripts {
+    ($($module:ident { $($script:ident),* $(,)? })*) => {
+        $($(
+            #[test]
+            fn $script() {
+                files::compare(stringify!($script), &$module::$script());
+            }
+        )*)*
+
+        /// Every script.
+        const SCRIPTS: &[&str] = &[$($(stringify!($script)),*),*];
+    };
+}
+
+scripts! {
+    dependencies {
+        every_answer_goes_into_the_union,
+        restarted_dependency_node_remembers,
+        dependency_answer_waits_for_the_disk,
+        naming_a_vertex_names_all_before_it,
+        noop_carries_no_dependency,
+        every_key_of_a_command_conflicts,
+        reads_conflict_with_writes_alone,
+    }
+    ballots {
+        promise_keeps_the_vote,
+        chosen_is_final,
+        old_ballot_gets_no_vote,
+        restarted_recoverer_takes_a_new_ballot,
+        messages_to_oneself_belong_to_the_step,
+        restarted_leader_takes_new_numbers,
+        vote_not_sent_before_durable,
+        one_sync_lets_out_all_that_waited,
+        promise_not_told_before_durable,
+        second_outcome_changes_nothing,
+    }
+    recovery {
+        recovery_noop_wins,
+        recovery_finds_value,
+        two_recoverers_duel,
+        resubmission_after_noop,
+    }
+    execution {
+        answered_after_execution,
+        deps_cycle_executes_once,
+        commit_before_dependency_waits,
+    }
+    sessions {
+        later_request_first,
+        acknowledged_is_not_executed,
+        retry_elsewhere_answers_the_same,
+        checkpoint_holds_the_sessions,
+    }
+    forgetting {
+        forgotten_vertex_gets_no_vote,
+        takeover_leaves_forgotten_slots_alone,
+        nothing_is_forgotten_that_one_lacks,
+        checkpoint_holds_what_stands_above_a_hole,
+    }
+    log {
+        ghosts_stay_dead,
+        found_values_are_proposed_unchanged,
+        leader_change_with_holes,
+        deposed_leader_gets_no_votes,
+        vote_in_a_log_waits_for_the_disk,
+        promise_in_a_log_waits_for_the_disk,
+        promise_for_a_log_keeps_the_votes,
+        restarted_candidate_takes_a_new_ballot,
+        leader_promises_to_itself_first,
+        overtaken_leader_claims_nothing,
+        overtaken_candidate_leads_nothing,
+    }
+    layouts {
+        illegal_quorums_are_refused,
+    }
+}
+
+/// A trace without a script proves nothing.
+#[test]
+fn every_trace_belongs_to_a_script() {
+    for name in files::names() {
+        assert!(SCRIPTS.contains(&name.as_str()), "no script writes tests/golden/{name}.txt: delete it");
+    }
+}
