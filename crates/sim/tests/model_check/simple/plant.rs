@@ -1,0 +1,20 @@
+/// A fault put into the driver, to see that the properties can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plant {
+    /// None: the model proper.
+    None,
+    /// Promises are not found again after a restart.
+    ForgottenPromises,
+    /// Recorded vertices are not found again after a restart.
+    ForgottenIndex,
+    /// Used numbers are not found again after a restart.
+    ForgottenNumbers,
+    /// Answers leave before what they promise is durable.
+    HastyAnswers,
+    /// Messages to oneself go through the network.
+    QueuedSelf,
+    /// A recoverer does not hear what acceptors have voted for.
+    DeafRecovery,
+    /// One dependency node's answer is taken for a quorum's.
+    FirstAnswer,
+}
