@@ -15,6 +15,9 @@ pub struct BenchArgs {
     /// A scenario (TOML) with the names of these flags; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Record every operation to a history that `isegoria check FILE` judges
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// Print one JSON document, a list with an object a protocol, and nothing else
     #[arg(long)]
     pub json: bool,
@@ -26,6 +29,9 @@ pub struct BenchArgs {
     pub data_dir: Option<PathBuf>,
 }
 
+/// The share of reads with which a history tells most: every write is seen about once.
+const READS_OF_A_HISTORY: f64 = 0.5;
+
 const DETAILS: &str = "\
 Each protocol in turn gets fresh node processes on loopback and the same closed-loop clients in load
 processes of their own: one outstanding request a client, many clients on one connection a node. A table
@@ -36,11 +42,18 @@ On one machine total processor time is the limit, not the leader, so throughput 
 cluster. Read the processor time a command instead: a million divided by that of the busiest node is the
 throughput (commands/s) of equal machines, one a node.
 
-Workloads (every operation is a put of --payload bytes):
+Workloads (every operation is a put of --payload bytes, unless there is a --history):
   epaxos13   with probability --conflict one hot key, else a fresh key that is never used again
   atlas20    with probability --conflict a key of a shared pool, else the client's own key;
              atlas20:pool=4 for a pool of more than one key
   zipf       zipf:theta=0.99,keys=1000000 unless told; --conflict does not apply
+
+With --history every operation of the run, warm-up included, is recorded as a line of JSON. Then --reads of
+the operations are gets, half of them unless told, and every put has a value of its own (client and number,
+then --payload bytes in all). A read asks for a key of the workload; in the place of a fresh key comes the
+client's last one. Recording costs time: do not compare these figures with those of other runs. With several
+protocols, or --repeat, FILE's name gets the protocol and the repetition before its extension, such as
+h.multipaxos.2.jsonl for h.jsonl.
 
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
@@ -49,7 +62,8 @@ Examples:
   isegoria bench
   isegoria bench --nodes 5 --clients 1000 --conflict 0.02 --durability memory
   isegoria bench --protocols multipaxos:leader=2,simple-bpaxos --batch 1 --repeat 3
-  isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json";
+  isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json
+  isegoria bench --protocols multipaxos --conflict 0.1 --duration 3 --history h.jsonl && isegoria check h.jsonl";
 
 impl BenchArgs {
     /// What is run: the flags, else what the scenario file says, else the defaults.
@@ -61,6 +75,17 @@ impl BenchArgs {
             Some(file) => Knobs::from_file(file)?,
             None => Knobs::default(),
         };
-        Scenario::new(self.knobs.clone().or(file))
+        let mut knobs = self.knobs.clone().or(file);
+        if let Some(history) = &self.history {
+            if history.file_name().is_none() || history.is_dir() {
+                return Err(BenchError::Usage(format!("history = {}: name a file", history.display())));
+            }
+            knobs.reads.get_or_insert(READS_OF_A_HISTORY);
+        } else if let Some(reads) = knobs.reads.filter(|reads| *reads > 0.0) {
+            return Err(BenchError::Usage(format!(
+                "reads = {reads}: only runs that record a history read; add --history FILE, or leave it out"
+            )));
+        }
+        Scenario::new(knobs)
     }
 }

@@ -1,9 +1,10 @@
 use crate::BenchError;
-use crate::load::{LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
+use crate::history::{Clock, Files};
+use crate::load::{HistoryPlan, LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
 use crate::{Scenario, cpu};
 use isegoria::{Config, NodeConfig};
 use isegoria_types::{NodeId, Role};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -197,10 +198,21 @@ pub(crate) fn plans(scenario: &Scenario, config: &Config) -> Vec<LoadPlan> {
             seed: scenario.seed,
             warm_up_s: scenario.warm_up,
             duration_s: scenario.duration,
+            history: None,
         });
         first_client += clients;
     }
     plans
+}
+
+/// Has every load process record its part of the history that goes to `target`.
+pub(crate) fn record(plans: &mut [LoadPlan], target: PathBuf, reads: f64) -> Result<Files, BenchError> {
+    let files = Files::create(target, plans.len())?;
+    let origin_us = Clock::start().origin_us();
+    for (plan, part) in plans.iter_mut().zip(files.parts()) {
+        plan.history = Some(HistoryPlan { file: part.clone(), origin_us, reads });
+    }
+    Ok(files)
 }
 
 /// The size of part `index` of `total` split into `parts`.

@@ -68,6 +68,16 @@ impl KeyChooser {
             Choice::Zipf(zipf) => zipf.sample(&mut self.rng) - 1,
         }
     }
+
+    /// The next key to read: chosen as a key to write, but in the place of a fresh key,
+    /// where nothing could be read, comes the client's last one.
+    pub fn next_key_to_read(&mut self) -> u64 {
+        match self.choice {
+            Choice::HotOrFresh { conflict } if self.rng.random_bool(conflict) => 0,
+            Choice::HotOrFresh { .. } => self.own + self.fresh_count,
+            Choice::PoolOrOwn { .. } | Choice::Zipf(_) => self.next_key(),
+        }
+    }
 }
 
 /// Encodes puts: keys of 8 bytes, values of a fixed size.
@@ -171,6 +181,16 @@ mod tests {
         let total: f64 = (1..=100).map(|k| f64::from(k).powf(-0.99)).sum();
         assert!(drawn.iter().all(|key| *key < 100));
         assert!(is_near(drawn.iter().filter(|key| **key == 0).count(), 50_000, 1.0 / total));
+    }
+
+    #[test]
+    fn reads_find_what_was_written() {
+        for (workload, conflict) in [("epaxos13", 0.3), ("atlas20:pool=4", 0.3), ("zipf:keys=5", 0.0)] {
+            let mut chooser = KeyChooser::new(&workload.parse().unwrap(), conflict, 42, 1);
+            let written: BTreeSet<u64> = (0..100).map(|_| chooser.next_key()).collect();
+            let read: BTreeSet<u64> = (0..100).map(|_| chooser.next_key_to_read()).collect();
+            assert!(read.is_subset(&written) && read.len() > 1, "{workload}: {read:?}");
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Knobs {
     /// Size of a value, bytes [default: 100]
     #[arg(long, value_name = "BYTES")]
     pub payload: Option<usize>,
+    /// Share of the operations that are reads, 0 to 1; with --history only [default: 0.5]
+    #[arg(long, value_name = "R")]
+    pub reads: Option<f64>,
     /// The most commands that one vertex or slot may carry; 1 is no batching [default: 128]
     #[arg(long, value_name = "B")]
     pub batch: Option<usize>,
@@ -80,6 +83,7 @@ impl Knobs {
             workload: self.workload.or(other.workload),
             conflict: self.conflict.or(other.conflict),
             payload: self.payload.or(other.payload),
+            reads: self.reads.or(other.reads),
             batch: self.batch.or(other.batch),
             durability: self.durability.or(other.durability),
             load_processes: self.load_processes.or(other.load_processes),

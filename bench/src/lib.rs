@@ -19,11 +19,14 @@ mod error;
 mod fleet;
 mod generator;
 mod histogram;
+mod history;
 mod knobs;
 pub mod load;
 /// Node processes of this machine.
 pub mod local_cluster;
 mod measurement;
+/// Faults against a cluster while clients record a history.
+pub mod nemesis;
 mod progress;
 mod protocol_list;
 mod report;

@@ -1,4 +1,6 @@
 use isegoria::{Config, Endpoint, Stats};
+use rustix::process::Signal;
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -99,6 +101,8 @@ pub struct LocalCluster {
     /// Whether each still runs: the process id of a dead one may be somebody else's.
     alive: Vec<bool>,
     exits: JoinSet<(usize, io::Result<ExitStatus>, Child)>,
+    /// Nodes that ended by themselves while another one's end was awaited, and how.
+    died: VecDeque<(String, String)>,
     executable: PathBuf,
     config_file: PathBuf,
 }
@@ -118,6 +122,7 @@ impl LocalCluster {
             children: Vec::new(),
             alive: vec![false; config.nodes.len()],
             exits: JoinSet::new(),
+            died: VecDeque::new(),
             executable: executable.to_path_buf(),
             config_file,
         };
@@ -176,9 +181,11 @@ impl LocalCluster {
         if matches!(&said, Ok(Ok(Some(line))) if line == READY_LINE) {
             return Ok(());
         }
-        let why = match last_line(&node.log_file) {
-            Some(line) => line,
-            None => format!("it was not ready within {} s", READY_MAX.as_secs()),
+        let late = || format!("it was not ready within {} s", READY_MAX.as_secs());
+        let why = match said {
+            Err(_) => late(),
+            // It said something else, or nothing and ended: its log says why.
+            Ok(_) => last_line(&node.log_file).unwrap_or_else(|| "it ended at once".to_owned()),
         };
         Err(ClusterError::Node { name: node.name, why })
     }
@@ -198,24 +205,51 @@ impl LocalCluster {
 
     /// Resolves when a node ends by itself: its name and how it ended.
     pub async fn exited(&mut self) -> (String, String) {
+        if let Some(death) = self.died.pop_front() {
+            return death;
+        }
+        let (index, status) = self.next_exit().await;
+        self.death(index, status)
+    }
+
+    /// The next node that ends, whoever ended it.
+    async fn next_exit(&mut self) -> (usize, io::Result<ExitStatus>) {
         match self.exits.join_next().await {
             Some(Ok((index, status, _))) => {
                 self.alive[index] = false;
-                let node = &self.nodes[index];
-                (node.name.clone(), describe(status, &node.log_file))
+                (index, status)
             }
             Some(Err(_)) | None => std::future::pending().await,
         }
     }
 
-    /// Kills a node at once, as a power cut of its process would.
+    fn death(&self, index: usize, status: io::Result<ExitStatus>) -> (String, String) {
+        let node = &self.nodes[index];
+        (node.name.clone(), describe(status, &node.log_file))
+    }
+
+    /// Kills a node at once, as a power cut of its process would. One that ended by
+    /// itself before is told by [`LocalCluster::exited`] all the same.
     ///
     /// # Panics
     /// If there is no such node.
     pub async fn kill(&mut self, name: &str) {
-        let pid = self.nodes.iter().find(|node| node.name == name).expect("a node of this cluster").pid;
-        signal(pid, rustix::process::Signal::KILL);
-        let _ = self.exited().await;
+        let killed = self.index(name);
+        if self.alive[killed] {
+            signal(self.nodes[killed].pid, Signal::KILL);
+        }
+        while self.alive[killed] {
+            let (index, status) = self.next_exit().await;
+            let by_us = |status: &ExitStatus| status.signal() == Some(Signal::KILL.as_raw());
+            if index != killed || !status.as_ref().is_ok_and(by_us) {
+                let death = self.death(index, status);
+                self.died.push_back(death);
+            }
+        }
+    }
+
+    fn index(&self, name: &str) -> usize {
+        self.nodes.iter().position(|node| node.name == name).expect("a node of this cluster")
     }
 
     /// Starts a node again that ended, on its data directory, and waits until it is ready.
@@ -226,9 +260,23 @@ impl LocalCluster {
     /// # Panics
     /// If there is no such node.
     pub async fn restart(&mut self, name: &str) -> Result<(), ClusterError> {
-        let index = self.nodes.iter().position(|node| node.name == name).expect("a node of this cluster");
+        let index = self.index(name);
         self.children[index] = Some(self.spawn(index)?);
         self.await_ready(index).await?;
+        self.watch(index);
+        Ok(())
+    }
+
+    /// Starts a node again without waiting until it is ready.
+    ///
+    /// # Errors
+    /// If there is no process to be had.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn launch(&mut self, name: &str) -> Result<(), ClusterError> {
+        let index = self.index(name);
+        self.children[index] = Some(self.spawn(index)?);
         self.watch(index);
         Ok(())
     }
@@ -236,7 +284,7 @@ impl LocalCluster {
     /// Stops all nodes that still run. Returns the counters of each that stopped well.
     pub async fn stop(mut self) -> Vec<(String, Option<Stats>)> {
         for (node, _) in self.nodes.iter().zip(&self.alive).filter(|(_, alive)| **alive) {
-            signal(node.pid, rustix::process::Signal::TERM);
+            signal(node.pid, Signal::TERM);
         }
         let deadline = tokio::time::Instant::now() + STOP_MAX;
         let mut stopped = vec![false; self.nodes.len()];
@@ -257,7 +305,7 @@ impl LocalCluster {
     }
 }
 
-fn signal(pid: u32, signal: rustix::process::Signal) {
+fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         // It may have ended by itself.

@@ -1,3 +1,4 @@
+use crate::scenario::is_zero;
 use crate::{CpuUs, LatencyUs, Measurement, Scenario};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ pub struct Row {
     pub conflict_measured: Option<f64>,
     /// Size of a value, bytes.
     pub payload_bytes: usize,
+    /// The share of the operations that were reads: above 0 only if a history was recorded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reads: f64,
     /// The most commands of one vertex or slot.
     pub batch: usize,
     /// Commands a vertex or slot on average, warm-up included.
@@ -92,6 +96,7 @@ impl Row {
             conflict_configured: scenario.conflict_configured(),
             conflict_measured: all.median_known(|one| one.conflict_measured),
             payload_bytes: scenario.payload,
+            reads: scenario.reads,
             batch: scenario.batch,
             batch_measured: all.median_known(|one| one.batch_measured),
             durability: scenario.durability.to_string(),

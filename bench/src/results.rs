@@ -111,7 +111,7 @@ fn index_line(name: &str, rows: &[Row]) -> String {
 }
 
 /// A protocol with its options as a file name.
-fn file_stem(protocol: &str) -> String {
+pub(crate) fn file_stem(protocol: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '=') { c } else { '_' };
     protocol.chars().map(plain).collect()
 }

@@ -1,8 +1,9 @@
 use crate::fleet::{self, Fleet, Loaded};
+use crate::history::with_words;
 use crate::local_cluster::{LocalCluster, take_free_endpoints};
 use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
-use crate::results::{Contents, Folder};
+use crate::results::{Contents, Folder, file_stem};
 use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table};
 use hdrhistogram::Histogram;
 use isegoria::{Config, Durability, ProtocolSpec};
@@ -27,8 +28,14 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
     let environment = Environment::inspect(&data_dir);
     let folder = Folder::create(&args.out, &environment.git_commit, &scenario.name)?;
     let interrupts = Interrupts::new().map_err(BenchError::io("waiting for signals"))?;
-    let mut runner =
-        Runner { progress: Progress::new(&scenario), scenario: &scenario, executable, data_dir, interrupts };
+    let mut runner = Runner {
+        progress: Progress::new(&scenario),
+        scenario: &scenario,
+        executable,
+        data_dir,
+        history: args.history.clone(),
+        interrupts,
+    };
     let measured = runner.run_all().await;
     runner.progress.finish();
     let measured = match measured {
@@ -49,7 +56,8 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
         serde_json::to_string_pretty(&rows).expect("figures are JSON") + "\n"
     } else {
         let path = folder.path();
-        format!("{}{}kept in {}\n", table::table(&rows), warning(&scenario, &environment), path.display())
+        let warning = warning(&scenario, &environment, args.history.is_some());
+        format!("{}{warning}kept in {}\n", table::table(&rows), path.display())
     };
     print(&text)?;
     let empty = |row: &&Row| row.repetitions.iter().any(|one| one.completed == 0);
@@ -60,7 +68,7 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
 }
 
 /// What the reader of this run should know before believing it.
-fn warning(scenario: &Scenario, environment: &Environment) -> String {
+fn warning(scenario: &Scenario, environment: &Environment, recorded: bool) -> String {
     let mut text = String::new();
     if scenario.durability == Durability::Fsync && environment.file_system == "tmpfs" {
         text.push_str(
@@ -69,6 +77,9 @@ fn warning(scenario: &Scenario, environment: &Environment) -> String {
     }
     if environment.profile == "debug" {
         text.push_str("note: a debug build; build with --release before you believe a figure\n");
+    }
+    if recorded {
+        text.push_str("note: operations were recorded, which costs time; do not compare these figures\n");
     }
     text
 }
@@ -88,6 +99,8 @@ struct Runner<'a> {
     scenario: &'a Scenario,
     executable: PathBuf,
     data_dir: PathBuf,
+    /// Where histories go, if operations are recorded.
+    history: Option<PathBuf>,
     progress: Progress,
     interrupts: Interrupts,
 }
@@ -98,10 +111,11 @@ impl Runner<'_> {
     async fn run_all(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
         let protocols: Vec<&ProtocolSpec> = self.scenario.protocols.iter().collect();
         let mut measured: Vec<(Vec<Measurement>, Latencies)> = vec![Default::default(); protocols.len()];
-        for _ in 0..self.scenario.repeat {
+        for repetition in 1..=self.scenario.repeat {
             for (spec, (measurements, latencies)) in protocols.iter().zip(&mut measured) {
                 self.progress.begin(&spec.to_string());
-                let (measurement, histogram) = self.run_one(spec).await?;
+                let history = self.history_file(spec, repetition);
+                let (measurement, histogram) = self.run_one(spec, history).await?;
                 latencies.push((histogram, Duration::from_secs_f64(measurement.window_s)));
                 measurements.push(measurement);
             }
@@ -112,8 +126,20 @@ impl Runner<'_> {
         Ok(rows.collect())
     }
 
+    /// Where the history of a run goes: if there are several runs, the name says which it is.
+    fn history_file(&self, spec: &ProtocolSpec, repetition: usize) -> Option<PathBuf> {
+        let protocol = (self.scenario.protocols.len() > 1).then(|| file_stem(&spec.to_string()));
+        let number = (self.scenario.repeat > 1).then(|| repetition.to_string());
+        let words: Vec<String> = protocol.into_iter().chain(number).collect();
+        Some(with_words(self.history.as_ref()?, &words))
+    }
+
     /// One run of one protocol on fresh nodes.
-    async fn run_one(&mut self, spec: &ProtocolSpec) -> Result<(Measurement, Histogram<u64>), BenchError> {
+    async fn run_one(
+        &mut self,
+        spec: &ProtocolSpec,
+        history: Option<PathBuf>,
+    ) -> Result<(Measurement, Histogram<u64>), BenchError> {
         let dir = tempfile::Builder::new()
             .prefix("isegoria-bench-")
             .tempdir_in(&self.data_dir)
@@ -126,7 +152,7 @@ impl Runner<'_> {
         let protocol = spec.to_string();
         let mut cluster =
             started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
-        let outcome = self.measure(&mut cluster, &config).await;
+        let outcome = self.measure(&mut cluster, &config, history).await;
         let stats = cluster.stop().await;
         let Loaded { loads, servers_us_per_s } = match outcome {
             Ok(Ended::Loaded(loaded)) => loaded,
@@ -145,16 +171,29 @@ impl Runner<'_> {
     }
 
     /// Puts the load on the cluster, unless a node dies or the user has enough.
-    async fn measure(&mut self, cluster: &mut LocalCluster, config: &Config) -> Result<Ended, BenchError> {
+    async fn measure(
+        &mut self,
+        cluster: &mut LocalCluster,
+        config: &Config,
+        history: Option<PathBuf>,
+    ) -> Result<Ended, BenchError> {
         let processes: Vec<u32> = cluster.nodes().iter().map(|node| node.pid).collect();
-        let plans = fleet::plans(self.scenario, config);
+        let mut plans = fleet::plans(self.scenario, config);
+        let parts = match history {
+            Some(target) => Some(fleet::record(&mut plans, target, self.scenario.reads)?),
+            None => None,
+        };
         let Runner { executable, scenario, progress, interrupts, .. } = self;
         let load = async {
             let fleet = Fleet::start(executable, &config.data_dir, &plans).await?;
             fleet.run(&processes, scenario, |done| progress.tick(done)).await
         };
         let (node, how) = tokio::select! {
-            loaded = load => return loaded.map(Ended::Loaded),
+            loaded = load => {
+                let loaded = loaded?;
+                parts.map_or(Ok(()), |parts| parts.merge())?;
+                return Ok(Ended::Loaded(loaded));
+            }
             () = interrupts.next() => return Err(BenchError::Interrupted),
             died = cluster.exited() => died,
         };
@@ -231,9 +270,9 @@ mod tests {
         let mut environment = Environment::inspect(Path::new("."));
         environment.file_system = "ext4".to_owned();
         environment.profile = "release".to_owned();
-        assert_eq!(warning(&scenario, &environment), "");
+        assert_eq!(warning(&scenario, &environment, false), "");
         environment.file_system = "tmpfs".to_owned();
         environment.profile = "debug".to_owned();
-        assert_eq!(warning(&scenario, &environment).lines().count(), 2);
+        assert_eq!(warning(&scenario, &environment, true).lines().count(), 3);
     }
 }

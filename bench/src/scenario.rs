@@ -10,6 +10,12 @@ const COMMAND_OVERHEAD: usize = 32;
 /// The longest warm-up or window, s: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
+/// For what is written only if there is something to say.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+pub(crate) fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
 /// A run, with every setting known and every rule checked. Written as `input.toml`,
 /// which `--config` takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +39,9 @@ pub struct Scenario {
     pub conflict: f64,
     /// Size of a value, bytes.
     pub payload: usize,
+    /// The share of the operations that are reads: above 0 only if a history is recorded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reads: f64,
     /// The most commands of one vertex or slot.
     pub batch: usize,
     /// When a write counts as done.
@@ -63,6 +72,7 @@ impl Scenario {
             workload,
             conflict: knobs.conflict.unwrap_or(0.0),
             payload: knobs.payload.unwrap_or(100),
+            reads: knobs.reads.unwrap_or(0.0),
             batch: knobs.batch.unwrap_or(128),
             durability: knobs.durability.unwrap_or(Durability::Fsync),
             load_processes: knobs.load_processes.unwrap_or(1),
@@ -101,6 +111,9 @@ impl Scenario {
                 "conflict = {}: workload {} has conflicts of its own; leave --conflict out",
                 self.conflict, self.workload
             ));
+        }
+        if !(0.0..=1.0).contains(&self.reads) {
+            return refuse(format!("reads = {}: give a share from 0 to 1, such as 0.5", self.reads));
         }
         if self.repeat == 0 {
             return refuse("repeat = 0: measure at least once".to_owned());

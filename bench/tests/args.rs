@@ -67,6 +67,9 @@ fn broken_rules_are_one_sentence_and_exit_code_2() {
         ("--duration 0", "duration = 0"),
         ("--duration inf", "duration = inf"),
         ("--warm-up=-1", "warm-up = -1"),
+        ("--reads 0.5", "add --history FILE"),
+        ("--reads 2 --history h.jsonl", "reads = 2"),
+        ("--history /", "history = /"),
         ("--repeat 0", "repeat = 0"),
         ("--load-processes 0", "load-processes = 0"),
         ("--load-processes 9 --clients 8", "at most one a client, 8"),
@@ -96,6 +99,17 @@ fn unknown_words_are_refused_by_the_parser() {
         assert!(error.to_string().contains(expected), "{line}: {error}");
         assert_eq!(error.exit_code(), 2, "{line}");
     }
+}
+
+#[test]
+fn only_a_run_that_is_recorded_reads() {
+    for (line, expected) in
+        [("", 0.0), ("--reads 0", 0.0), ("--history h.jsonl", 0.5), ("--history h.jsonl --reads 0.1", 0.1)]
+    {
+        assert_eq!(scenario(line).unwrap().reads, expected, "{line}");
+    }
+    let (without, with) = (scenario("").unwrap().to_toml(), scenario("--history h.jsonl").unwrap().to_toml());
+    assert!(!without.contains("reads") && with.contains("reads = 0.5"));
 }
 
 #[test]
@@ -139,6 +153,7 @@ fn the_help_has_examples() {
         "zipf:theta",
         "[default: 256]",
         "multipaxos:leader=2",
+        "h.multipaxos.2.jsonl",
     ] {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }

@@ -2,6 +2,7 @@ use crate::BenchError;
 use crate::cpu::{Process, processor_time_us};
 use crate::generator::{KeyChooser, PutEncoder};
 use crate::histogram;
+use crate::load::recording::Recording;
 use crate::load::{LoadLine, LoadPlan, LoadResult, WindowEdge};
 use hdrhistogram::Histogram;
 use isegoria::Endpoint;
@@ -17,6 +18,8 @@ pub(crate) struct Clients {
     pool: Pool,
     seats: Vec<Client>,
     encoder: PutEncoder,
+    /// If operations are recorded. Nothing else costs a run without a history.
+    recording: Option<Recording>,
 }
 
 struct Client {
@@ -48,7 +51,9 @@ impl Clients {
                 answered: false,
             })
             .collect();
-        Ok(Clients { pool, seats, encoder: PutEncoder::new(plan.payload_bytes, plan.seed) })
+        let encoder = PutEncoder::new(plan.payload_bytes, plan.seed);
+        let recording = plan.history.as_ref().map(|history| Recording::begin(plan, history)).transpose()?;
+        Ok(Clients { pool, seats, encoder, recording })
     }
 
     /// Runs the warm-up and the measured window.
@@ -73,9 +78,12 @@ impl Clients {
             if now >= meter.next_event() {
                 meter.pass(now, say)?;
                 if meter.phase == Phase::Over {
-                    return Ok(meter.into_result(&self.seats));
+                    return self.finish(meter, &ends);
                 }
                 alarm.as_mut().reset(meter.next_event().into());
+            }
+            if let Some(recording) = &mut self.recording {
+                recording.note(&ends)?;
             }
             for end in ends {
                 let index = end.session.0;
@@ -83,6 +91,15 @@ impl Clients {
                 self.submit(index, now).await?;
             }
         }
+    }
+
+    /// The window is over, and so is the history, with what ended in this very round.
+    fn finish(self, meter: Meter, ends: &[Completed]) -> Result<LoadResult, BenchError> {
+        if let Some(mut recording) = self.recording {
+            recording.note(ends)?;
+            recording.finish()?;
+        }
+        Ok(meter.into_result(&self.seats))
     }
 
     /// Submits the client's next command.
@@ -93,7 +110,10 @@ impl Clients {
             renewed.map_err(|error| BenchError::Load(format!("a session expired, and: {error}")))?;
         }
         client.submitted = now;
-        let command = self.encoder.put(client.keys.next_key());
+        let command = match &mut self.recording {
+            None => self.encoder.put(client.keys.next_key()),
+            Some(recording) => recording.next_command(index, &mut client.keys),
+        };
         self.pool.submit(client.session, command).map_err(|error| BenchError::Load(error.to_string()))?;
         Ok(())
     }

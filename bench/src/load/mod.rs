@@ -11,8 +11,10 @@
 
 mod clients;
 mod plan;
+mod recording;
+mod values;
 
-pub use plan::{LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
+pub use plan::{HistoryPlan, LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
 
 use crate::BenchError;
 use std::io::{BufRead, Read, Write};

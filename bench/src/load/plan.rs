@@ -3,6 +3,7 @@ use isegoria::Endpoint;
 use isegoria_types::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What a load process is to do; one line of JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,21 @@ pub struct LoadPlan {
     pub warm_up_s: f64,
     /// How long it is measured, s.
     pub duration_s: f64,
+    /// If all operations are to be recorded: where, and what they are then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryPlan>,
+}
+
+/// What a load process is to record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryPlan {
+    /// The process's own part of the history.
+    pub file: PathBuf,
+    /// The beginning of the clock that all parts share, µs of `CLOCK_MONOTONIC`.
+    pub origin_us: u64,
+    /// The share of the operations that are reads, 0..=1.
+    pub reads: f64,
 }
 
 /// The clients of one node.
