@@ -4,12 +4,15 @@
 //! configuration; each failure is one sentence on standard error.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: processes, files and signals.
 
+mod check;
 mod client;
 mod cluster;
 mod failure;
+mod nemesis;
 mod protocols;
 mod serve;
 mod signals;
+mod sim;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -32,6 +35,9 @@ Examples:
   isegoria bench                                     compare the protocols on this machine
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria client --connect 127.0.0.1:7101 put name Ada
+  isegoria sim --protocol simple-bpaxos --seeds 0..200   a cluster in memory, under faults
+  isegoria nemesis --protocol simple-bpaxos          kill nodes while clients record a history
+  isegoria check history.jsonl
   isegoria serve --config cluster.toml --node n1
   isegoria protocols";
 
@@ -46,6 +52,12 @@ enum Command {
     /// Put load on a cluster, as `bench` tells it on standard input
     #[command(hide = true)]
     Load(isegoria_bench::load::LoadArgs),
+    /// Kill nodes of a cluster while clients record a history, and judge it
+    Nemesis(Box<nemesis::NemesisArgs>),
+    /// Judge a recorded history: is there an order that explains every answer?
+    Check(check::CheckArgs),
+    /// Run a whole cluster in memory under seeded faults, and check it
+    Sim(sim::SimArgs),
     /// One operation on a running cluster
     Client(client::ClientArgs),
     /// List the protocols that are built in
@@ -72,19 +84,27 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => serve::run(args).await,
         Command::Cluster(args) => cluster::run(args).await,
+        Command::Nemesis(args) => nemesis::run(*args).await,
+        Command::Check(args) => check::run(args),
+        Command::Sim(args) => sim::run(args),
         Command::Client(args) => client::run(args).await,
         Command::Protocols(args) => protocols::run(args),
         Command::Bench(args) => {
-            isegoria_bench::run(*args, executable()?).await.map_err(|error| match error.exit_code() {
-                2 => Failure::usage(error.to_string()),
-                _ => Failure::failed(error.to_string()),
-            })?;
+            isegoria_bench::run(*args, executable()?).await.map_err(bench_failure)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Load(args) => {
             isegoria_bench::load::main(args).await.map_err(|error| Failure::failed(error.to_string()))?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// What went wrong with load on a cluster, with its exit code.
+fn bench_failure(error: isegoria_bench::BenchError) -> Failure {
+    match error.exit_code() {
+        2 => Failure::usage(error.to_string()),
+        _ => Failure::failed(error.to_string()),
     }
 }
 

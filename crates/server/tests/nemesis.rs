@@ -1,0 +1,186 @@
+//! Histories of real processes: recorded under kills and by the benchmark, and judged;
+//! and one with a lie in it.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // A test with processes.
+
+mod common;
+
+use common::{ISEGORIA, PROTOCOLS};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A plan of six kills within six seconds: of every node, and once of a node that starts.
+const SEED: &str = "16";
+
+fn isegoria(line: &str) -> Output {
+    Command::new(ISEGORIA).args(line.split_whitespace()).output().expect("the binary")
+}
+
+fn check(file: &Path) -> (Option<i32>, String) {
+    let output = isegoria(&format!("check {}", file.display()));
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text.into_owned())
+}
+
+/// Runs `isegoria nemesis` and returns its report; its exit code must agree with the verdict.
+fn nemesis(line: &str) -> Value {
+    let output = isegoria(&format!("nemesis {line} --duration 6 --seed {SEED} --json"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{said}"));
+    assert_eq!(output.status.success(), report["verdict"] == "pass", "{report:#}\n{said}");
+    report
+}
+
+#[test]
+fn both_protocols_keep_their_promises_while_nodes_are_killed() {
+    for protocol in PROTOCOLS {
+        for workload in ["kv", "list-append"] {
+            let report = nemesis(&format!("--protocol {protocol} --workload {workload}"));
+            assert_eq!(report["verdict"], "pass", "{report:#}");
+            assert_eq!((&report["kills"], &report["restarts"]), (&json!(6), &json!(6)), "{report:#}");
+            assert!(report["ok"].as_u64() >= Some(100), "{report:#}");
+            assert_eq!(
+                (&report["history"], &report["data"]),
+                (&json!(null), &json!(null)),
+                "kept for nothing"
+            );
+        }
+    }
+}
+
+/// One key's puts and gets, as far as a stale read needs them.
+struct Lines(Vec<Value>);
+
+impl Lines {
+    fn read(file: &Path) -> Lines {
+        let text = std::fs::read_to_string(file).expect("a history");
+        Lines(text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
+    }
+
+    fn write(&self, file: &Path) {
+        let lines: Vec<String> = self.0.iter().map(Value::to_string).collect();
+        std::fs::write(file, lines.join("\n") + "\n").expect("written");
+    }
+
+    /// The answered operations of this name, by their place.
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (usize, &'a Value)> {
+        self.0.iter().enumerate().filter(move |(_, line)| line["op"][0] == name && line["outcome"] == "ok")
+    }
+
+    /// Lets a get answer with what one put wrote and a later put had replaced before.
+    fn plant_a_stale_read(&mut self) {
+        let before = |one: &Value, other: &Value| one["returned_us"].as_u64() < other["invoked_us"].as_u64();
+        let same_key = |one: &Value, other: &Value| one["op"][1] == other["op"][1];
+        let put_before = |line: &Value| {
+            let put = self.named("put").find(|(_, put)| same_key(put, line) && before(put, line));
+            put.map(|(_, put)| put["op"][2].clone())
+        };
+        let stale = self.named("get").find_map(|(place, get)| {
+            let replaced = |(_, put): (usize, &Value)| {
+                (same_key(put, get) && before(put, get)).then(|| put_before(put)).flatten()
+            };
+            Some((place, self.named("put").find_map(replaced)?))
+        });
+        let (place, value) = stale.expect("two puts and a get of one key, one after the other");
+        assert_ne!(self.0[place]["result"], value);
+        self.0[place]["result"] = value;
+    }
+}
+
+#[test]
+fn a_stale_read_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("history.jsonl");
+    let report = nemesis(&format!("--protocol multipaxos --faults none --history {}", file.display()));
+    assert_eq!((&report["verdict"], report["kills"].as_u64()), (&json!("pass"), Some(0)), "{report:#}");
+    assert_eq!(check(&file).0, Some(0), "{}", check(&file).1);
+    let mut lines = Lines::read(&file);
+    lines.plant_a_stale_read();
+    lines.write(&file);
+    let (code, text) = check(&file);
+    assert_eq!(code, Some(1), "{text}");
+}
+
+/// The processes that a process has started, and that still run.
+fn children(parent: u32) -> Vec<i32> {
+    let is_child = |pid: &i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.strip_prefix("PPid:").is_some_and(|id| id.trim() == parent.to_string()))
+    };
+    let names = std::fs::read_dir("/proc").expect("a listing");
+    let pids = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(is_child).collect()
+}
+
+#[test]
+fn a_node_that_ends_by_itself_is_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let line = "nemesis --protocol simple-bpaxos --faults none --duration 60 --json --data-dir";
+    let mut process = Command::new(ISEGORIA)
+        .args(line.split_whitespace())
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary");
+    // The first line of progress: clients are at work.
+    let mut progress = BufReader::new(process.stderr.take().expect("piped")).lines();
+    assert!(progress.any(|line| line.expect("text").contains(" ops ")), "no progress");
+    let victim = Pid::from_raw(children(process.id())[0]).expect("a process");
+    kill_process(victim, Signal::KILL).expect("running");
+    let output = process.wait_with_output().expect("it ends");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!((output.status.code(), &report["verdict"]), (Some(1), &json!("node_failed")), "{report:#}");
+    assert!(report["findings"][0].as_str().expect("a sentence").contains("ended by itself: signal 9"));
+    for kept in ["history", "data"] {
+        let path = report[kept].as_str().expect("kept");
+        assert!(Path::new(path).starts_with(dir.path()) && Path::new(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn the_benchmark_records_what_can_be_judged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| dir.path().join(name);
+    let output = isegoria(&format!(
+        "bench --duration 1 --warm-up 0.2 --clients 8 --load-processes 2 --conflict 0.3 --durability os \
+         --out {} --history {}",
+        file("results").display(),
+        file("h.jsonl").display()
+    ));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for protocol in PROTOCOLS {
+        let history = file(&format!("h.{protocol}.jsonl"));
+        assert_eq!(check(&history).0, Some(0), "{}", check(&history).1);
+        let lines = Lines::read(&history);
+        let (gets, puts) = (lines.named("get").count(), lines.named("put").count());
+        assert!(gets > 100 && puts > 100 && gets.abs_diff(puts) < (gets + puts) / 5, "{gets} and {puts}");
+        let clients = lines.0.iter().filter_map(|line| line["client"].as_u64()).max();
+        assert_eq!(clients, Some(7), "both load processes");
+    }
+    let left = std::fs::read_dir(dir.path()).expect("a directory").count();
+    assert_eq!(left, 3, "two histories, the results, and no parts");
+}
+
+#[test]
+fn bad_usage_is_refused() {
+    for (line, expected) in [
+        ("--protocol multipaxos --faults freeze", "unknown fault `freeze`"),
+        ("--protocol multipaxos --nodes 2", "--faults none"),
+        ("--protocol raft-ish", "unknown protocol `raft-ish`"),
+        ("--protocol multipaxos --clients 0", "clients = 0"),
+        ("", "--protocol"),
+    ] {
+        let output = isegoria(&format!("nemesis {line}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains(expected), "{line}: {said}");
+    }
+    let help = isegoria("nemesis --help");
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Examples:"));
+}
