@@ -20,6 +20,17 @@ pub enum FormatError {
         /// The newest version this program reads.
         supported: u32,
     },
+    /// Written by an older program.
+    #[error(
+        "it has format version {found} and this program reads version {supported} only; \
+         use the program that wrote it, or start a fresh node"
+    )]
+    Outdated {
+        /// The version in the header.
+        found: u32,
+        /// The version this program reads.
+        supported: u32,
+    },
     /// Written by another node or for another cluster.
     #[error("it belongs to {found}, and this is {expected}; is the data directory the right one?")]
     Identity {

@@ -1,8 +1,11 @@
 use crate::{FormatError, Position, SEAL_BYTES, frame};
 use std::fmt;
 
-/// The format that this program writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this program writes, and the one that it reads.
+///
+/// 1: the first. 2: a replica's snapshot holds the last cut, commands may be cuts, and
+/// behind every record there is room for a seal.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Size of a segment's header, bytes.
 pub const HEADER_BYTES: usize = 64;
@@ -134,8 +137,13 @@ pub(crate) fn checked_start<'a>(
     if found > FORMAT_VERSION {
         return Err(FormatError::Version { found, supported: FORMAT_VERSION });
     }
-    let sound = found == FORMAT_VERSION && crc32fast::hash(&bytes[..size - 4]) == u32_at(bytes, size - 4);
-    if sound { Ok(bytes) } else { Err(FormatError::Header) }
+    if crc32fast::hash(&bytes[..size - 4]) != u32_at(bytes, size - 4) {
+        return Err(FormatError::Header);
+    }
+    match found {
+        FORMAT_VERSION => Ok(bytes),
+        _ => Err(FormatError::Outdated { found, supported: FORMAT_VERSION }),
+    }
 }
 
 /// The identity in a checked header; segments and checkpoints have it at one place.
@@ -180,7 +188,18 @@ mod tests {
         bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
         let refused = SegmentHeader::decode(&bytes).unwrap_err();
         assert_eq!(refused, FormatError::Version { found: 7, supported: FORMAT_VERSION });
-        assert!(refused.to_string().contains("version 7") && refused.to_string().contains("version 1"));
+        assert!(refused.to_string().contains("version 7") && refused.to_string().contains("version 2"));
+    }
+
+    #[test]
+    fn the_past_is_refused_with_both_versions() {
+        let mut bytes = header().encode();
+        bytes[8..12].copy_from_slice(&1u32.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..HEADER_BYTES - 4]);
+        bytes[HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
+        let refused = SegmentHeader::decode(&bytes).unwrap_err();
+        assert_eq!(refused, FormatError::Outdated { found: 1, supported: FORMAT_VERSION });
+        assert!(refused.to_string().contains("version 1") && refused.to_string().contains("version 2"));
     }
 
     #[test]

@@ -106,7 +106,10 @@ impl StoreError {
     /// Wraps what is wrong with a log, of which `file` is the damaged part.
     pub(crate) fn damage(damage: &Damage, file: PathBuf) -> StoreError {
         if let Damage::Header { source, .. } = damage
-            && matches!(source, FormatError::Version { .. } | FormatError::Identity { .. })
+            && matches!(
+                source,
+                FormatError::Version { .. } | FormatError::Outdated { .. } | FormatError::Identity { .. }
+            )
         {
             return StoreError::Format { file, source: source.clone() };
         }

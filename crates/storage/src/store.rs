@@ -172,7 +172,9 @@ fn newest_checkpoint(
             Err(CheckpointError::Io(error)) => return Err(StoreError::io("reading", &file)(error)),
             // Not damage: the whole directory is not for this program or node.
             Err(CheckpointError::Format(
-                source @ (FormatError::Version { .. } | FormatError::Identity { .. }),
+                source @ (FormatError::Version { .. }
+                | FormatError::Outdated { .. }
+                | FormatError::Identity { .. }),
             )) => return Err(StoreError::Format { file, source }),
             Err(error) => {
                 tracing::warn!(file = %file.display(), %error, "a checkpoint does not read");
