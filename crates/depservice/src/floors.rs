@@ -1,9 +1,10 @@
 use isegoria_types::{NodeId, NodeSet, Prefix};
 
-/// What each leader announced as its floor, and what was dropped on the strength of it.
+/// What each leader announced as its floor, and what was dropped on the strength of it,
+/// or of a cut.
 ///
-/// Invariant: `dropped` is covered by the announced floor of every leader, so that
-/// every request sent after its leader's announcement covers it.
+/// Invariant: but for cuts, `dropped` is covered by the announced floor of every leader,
+/// so that every request sent after its leader's announcement covers it.
 #[derive(Clone, Debug)]
 pub(crate) struct Floors {
     leaders: NodeSet,

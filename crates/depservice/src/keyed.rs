@@ -140,6 +140,12 @@ impl KeyedIndex {
         self.collect_to(&floor)
     }
 
+    /// Drops what is covered by an agreed cut, whatever the leaders have announced: one
+    /// that is away must not fill the memory. It is answered `StaleFloor` when it is back.
+    pub fn cut(&mut self, cut: &Prefix) -> Collected {
+        self.collect_to(cut)
+    }
+
     fn collect_to(&mut self, floor: &Prefix) -> Collected {
         if self.floors.drop_to(floor) {
             self.sweep.restart();

@@ -1,6 +1,6 @@
 use crate::{Durability, Endpoint, ProtocolSpec};
-use isegoria_runtime::{Limits, Member, Settings};
-use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role};
+use isegoria_runtime::{Limits, Member, Retention, Settings};
+use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -82,6 +82,11 @@ pub struct LimitsConfig {
     pub checkpoint_bytes: u64,
     /// The size of a log segment, bytes.
     pub segment_bytes: u64,
+    /// The most vertices or slots held for a node that is away, before they are forgotten
+    /// and it has to take a snapshot.
+    pub retain_count_max: usize,
+    /// The same in bytes of commands.
+    pub retain_bytes_max: usize,
     /// Sessions idle for one to two of these are dropped, ms.
     pub session_expiry_ms: u64,
 }
@@ -96,6 +101,8 @@ impl Default for LimitsConfig {
             pending_max: limits.pending_max,
             checkpoint_bytes: limits.checkpoint_bytes,
             segment_bytes: limits.segment_bytes,
+            retain_count_max: limits.retention.count_max,
+            retain_bytes_max: limits.retention.bytes_max,
             session_expiry_ms: limits.session_expiry_ms,
         }
     }
@@ -203,6 +210,14 @@ impl Config {
                 "limits.payload_bytes_max = {found}: must be between 1 and {payload_limit} bytes"
             ));
         }
+        let count_limit = usize::try_from(WINDOW_MAX / 4).unwrap_or(usize::MAX);
+        if limits.retain_count_max == 0 || limits.retain_count_max > count_limit {
+            let found = limits.retain_count_max;
+            return refuse(format!("limits.retain_count_max = {found}: must be between 1 and {count_limit}"));
+        }
+        if limits.retain_bytes_max == 0 {
+            return refuse("limits.retain_bytes_max = 0: must be at least 1 byte".to_owned());
+        }
         if limits.session_expiry_ms < 1000 {
             let found = limits.session_expiry_ms;
             return refuse(format!("limits.session_expiry_ms = {found}: must be at least 1000"));
@@ -267,6 +282,8 @@ impl Config {
             pending_max,
             checkpoint_bytes,
             segment_bytes,
+            retain_count_max,
+            retain_bytes_max,
             session_expiry_ms,
         } = self.limits;
         Limits {
@@ -277,6 +294,7 @@ impl Config {
             checkpoint_bytes,
             segment_bytes,
             session_expiry_ms,
+            retention: Retention { count_max: retain_count_max, bytes_max: retain_bytes_max },
             batch_bytes_max: Limits::default()
                 .batch_bytes_max
                 .min(usize::try_from(segment_bytes / 8).unwrap_or(usize::MAX)),
@@ -341,6 +359,8 @@ mod tests {
             (config("[limits]\nbatch_max = 0"), "limits.batch_max"),
             (config("[limits]\nbach_max = 9"), "bach_max"),
             (config("[limits]\nsession_expiry_ms = 0"), "session_expiry_ms"),
+            (config("[limits]\nretain_count_max = 0"), "retain_count_max"),
+            (config("[limits]\nretain_bytes_max = 0"), "retain_bytes_max"),
             (config("[limits]\nsegment_bytes = 65536"), "segment_bytes"),
             (config("[options]\nrecovery = 9"), "recovery"),
             (config("[options]\ntick_ms = 0"), "tick_ms"),

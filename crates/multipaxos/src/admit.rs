@@ -20,16 +20,14 @@ pub(crate) fn admit(node: &MultiPaxosNode, from: NodeId, message: &Message) -> R
         near.then_some(()).ok_or(Inadmissible("a slot far in the future"))
     };
     match message {
-        Message::PreVote { ballot } | Message::Phase1a { ballot, .. } => led(ballot),
+        Message::PreVote { ballot, .. } | Message::Phase1a { ballot, .. } => led(ballot),
         Message::Phase2a { ballot, slot, entry } => {
             led(ballot)?;
             known(&entry.origin)?;
             near(*slot)
         }
-        Message::Chosen { ballot, below } | Message::Heartbeat { ballot, below } => {
-            led(ballot)?;
-            near(*below)
-        }
+        // However far it is: nothing is held for it, and a node that was away must hear who leads.
+        Message::Chosen { ballot, .. } | Message::Heartbeat { ballot, .. } => led(ballot),
         Message::Decided { slot, entry } => {
             known(&entry.origin)?;
             near(*slot)

@@ -47,10 +47,20 @@ impl MultiPaxosNode {
     pub(crate) fn canvass(&mut self, out: &mut Outbox<Self>) {
         let ballot = self.seen.next_for(self.own);
         self.role = Role::Prospect { ballot, supporters: NodeSet::EMPTY };
-        out.send(self.layout.acceptors, Message::PreVote { ballot });
+        out.send(self.layout.acceptors, Message::PreVote { ballot, from_slot: self.learner.below() });
     }
 
-    pub(crate) fn on_pre_vote(&mut self, from: NodeId, ballot: Ballot, out: &mut Outbox<Self>) {
+    pub(crate) fn on_pre_vote(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        from_slot: u64,
+        out: &mut Outbox<Self>,
+    ) {
+        // Whoever lacks what is forgotten here has to catch up before it can lead.
+        if self.acceptor.as_ref().is_some_and(|acceptor| acceptor.base() > from_slot) {
+            return;
+        }
         let leads = matches!(self.role, Role::Leader(_));
         if !leads && !self.heard_leader && ballot > self.seen {
             out.send_to(from, Message::PreVoteOk { ballot });
@@ -96,8 +106,8 @@ impl MultiPaxosNode {
             LogPromise::Granted { .. } => out.persist(Record::Promised(ballot)),
             LogPromise::Repeated { .. } => {}
         }
-        let (votes, next_slot) = report(acceptor, from_slot);
-        out.send_to(from, Message::Phase1b { ballot, from_slot, votes, next_slot });
+        let ((votes, next_slot), base) = (report(acceptor, from_slot), acceptor.base());
+        out.send_to(from, Message::Phase1b { ballot, from_slot, votes, next_slot, base });
     }
 
     pub(crate) fn on_phase1b(&mut self, from: NodeId, report: Report, out: &mut Outbox<Self>) {
@@ -105,9 +115,10 @@ impl MultiPaxosNode {
         if candidate.ballot != report.ballot {
             return;
         }
-        candidate.on_votes(from, report.from_slot, report.votes, report.next_slot);
-        if let Some(from_slot) = report.next_slot {
-            out.send_to(from, Message::Phase1a { ballot: report.ballot, from_slot });
+        let (ballot, next_slot) = (report.ballot, report.next_slot);
+        candidate.on_report(from, report);
+        if let Some(from_slot) = next_slot {
+            out.send_to(from, Message::Phase1a { ballot, from_slot });
         } else if self.layout.quorums.phase1.is_quorum(candidate.promised) {
             self.take_over(out);
         }
@@ -119,9 +130,13 @@ impl MultiPaxosNode {
         let follower = Role::Follower { leader: None };
         let Role::Candidate(candidate) = std::mem::replace(&mut self.role, follower) else { return };
         let ballot = candidate.ballot;
-        // What an acceptor has dropped is executed everywhere, here too, hence below this by
-        // now. Nothing may be proposed there: it would undo what is chosen (trace B11).
+        // What an acceptor has dropped is chosen, and nothing may be proposed there: it would
+        // undo that (trace B11). It is executed here too, hence below this by now, unless
+        // this node was away for a cut: then it has to catch up first.
         let from_slot = self.learner.below();
+        if candidate.base > from_slot {
+            return;
+        }
         let found = LogAnswer { base: from_slot, votes: candidate.votes };
         let choice = log_choice(&[found], from_slot);
         let base = choice.first;
@@ -188,6 +203,7 @@ pub(crate) struct Report {
     pub(crate) from_slot: u64,
     pub(crate) votes: Vec<Vote>,
     pub(crate) next_slot: Option<u64>,
+    pub(crate) base: u64,
 }
 
 /// The votes from a slot on that fit into one message, and where to ask on.

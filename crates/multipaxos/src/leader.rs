@@ -1,4 +1,5 @@
-use crate::message::{Entry, Vote};
+use crate::election::Report;
+use crate::message::Entry;
 use isegoria_types::{Ballot, NodeId, NodeSet, Quorum};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,6 +35,8 @@ pub(crate) struct Candidate {
     reported: BTreeMap<NodeId, u64>,
     /// What they reported: slot, ballot, value.
     pub(crate) votes: Vec<(u64, Ballot, Entry)>,
+    /// The first slot that all of them still keep: everything below is chosen.
+    pub(crate) base: u64,
 }
 
 impl Candidate {
@@ -44,17 +47,20 @@ impl Candidate {
             promised: NodeSet::EMPTY,
             reported: BTreeMap::new(),
             votes: Vec::new(),
+            base: 0,
         }
     }
 
     /// Takes one report; a repeated one, or one out of order, says nothing new.
-    pub(crate) fn on_votes(&mut self, from: NodeId, from_slot: u64, votes: Vec<Vote>, next: Option<u64>) {
+    pub(crate) fn on_report(&mut self, from: NodeId, report: Report) {
+        let Report { from_slot, votes, next_slot, base, .. } = report;
+        self.base = self.base.max(base);
         let expected = self.reported.entry(from).or_insert(self.from_slot);
         if *expected != from_slot || self.promised.contains(from) {
             return;
         }
         self.votes.extend(votes.into_iter().map(|vote| (vote.slot, vote.ballot, vote.entry)));
-        match next {
+        match next_slot {
             Some(slot) => *expected = slot,
             None => {
                 self.promised.insert(from);

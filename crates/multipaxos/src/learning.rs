@@ -76,9 +76,23 @@ impl MultiPaxosNode {
         self.propose(out);
     }
 
-    pub(crate) fn on_collect(&mut self, prefix: &Prefix) {
-        // Executed everywhere, so chosen, whether this node heard of it or not.
+    /// The replica has executed this. Only a snapshot brings it further than this node has
+    /// heard: what is chosen there need not be what was voted for here, so the votes go.
+    /// They are missed by nobody who could lead: whoever lacks these slots has to catch up
+    /// first.
+    pub(crate) fn on_executed(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
+        if prefix.below(NodeId::new(LOG_COLUMN)) > self.learner.below() {
+            self.on_collect(prefix, out);
+        }
+    }
+
+    /// All of this may be forgotten: executed, so chosen, whether this node heard of it or not.
+    pub(crate) fn on_collect(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
         let below = prefix.below(NodeId::new(LOG_COLUMN));
+        if below > self.learner.below() && matches!(self.role, Role::Leader(_)) {
+            // Somebody else has led: what is chosen there is not this leader's success.
+            self.step_down(self.seen, None, out);
+        }
         if let Some(acceptor) = &mut self.acceptor {
             acceptor.drop_below(below);
         }

@@ -39,6 +39,8 @@ pub enum Message {
     PreVote {
         /// The ballot that the prospect would use.
         ballot: Ballot,
+        /// The first slot that it does not know to be chosen.
+        from_slot: u64,
     },
     /// Acceptor → prospect: I hear no leader either.
     PreVoteOk {
@@ -62,6 +64,8 @@ pub enum Message {
         votes: Vec<Vote>,
         /// Where to ask on, if the votes did not fit into one message.
         next_slot: Option<u64>,
+        /// The first slot that is kept here: all below are chosen.
+        base: u64,
     },
     /// Leader → acceptors: vote for `entry` in `slot`.
     Phase2a {

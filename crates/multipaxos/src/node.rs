@@ -78,18 +78,19 @@ impl Node for MultiPaxosNode {
             Input::Submit { batch, .. } => self.on_submit(batch, out),
             Input::Timer(timer) => self.on_timer(timer, out),
             Input::Suspect(node) => self.on_suspect(node, out),
-            Input::Collect(prefix) => self.on_collect(&prefix),
+            Input::Executed(prefix) => self.on_executed(&prefix, out),
+            Input::Collect(prefix) | Input::Cut(prefix) => self.on_collect(&prefix, out),
             Input::Learned(order, batch) => {
                 if let Some((slot, entry)) = uncommit(&order, batch) {
                     self.learn(slot, entry, None, out);
                 }
             }
             Input::Message { from, message } => match message {
-                Message::PreVote { ballot } => self.on_pre_vote(from, ballot, out),
+                Message::PreVote { ballot, from_slot } => self.on_pre_vote(from, ballot, from_slot, out),
                 Message::PreVoteOk { ballot } => self.on_pre_vote_ok(from, ballot, out),
                 Message::Phase1a { ballot, from_slot } => self.on_phase1a(from, ballot, from_slot, out),
-                Message::Phase1b { ballot, from_slot, votes, next_slot } => {
-                    self.on_phase1b(from, Report { ballot, from_slot, votes, next_slot }, out);
+                Message::Phase1b { ballot, from_slot, votes, next_slot, base } => {
+                    self.on_phase1b(from, Report { ballot, from_slot, votes, next_slot, base }, out);
                 }
                 Message::Phase2a { ballot, slot, entry } => {
                     self.on_phase2a(from, Vote { slot, ballot, entry }, out);
@@ -102,7 +103,7 @@ impl Node for MultiPaxosNode {
                 Message::Nack { promised, .. } => self.see(promised, None, out),
             },
             // A log has no vertices to wait for, and the leader's silence is judged by its heartbeats.
-            Input::Trust(_) | Input::Blocked(_) | Input::Executed(_) => {}
+            Input::Trust(_) | Input::Blocked(_) => {}
         }
     }
 

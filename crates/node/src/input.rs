@@ -32,6 +32,10 @@ pub enum Input<N: Node> {
     Executed(Prefix),
     /// Every replica has durably executed all of this: it is safe to forget.
     Collect(Prefix),
+    /// The replicas have agreed that a majority of them durably holds all of this, and
+    /// the one beside this node has executed it: it is safe to forget, and whoever lacks
+    /// some of it takes a snapshot.
+    Cut(Prefix),
     /// Another replica said that this is chosen.
     Learned(Order, Batch),
 }

@@ -1,4 +1,5 @@
-use crate::{Replica, ReplicaMessage, ReplicaOutbox, Watermarks};
+use crate::{Replica, ReplicaMessage, ReplicaOutbox, Retention, Watermarks};
+use bytes::Bytes;
 use isegoria_machine::Machine;
 use isegoria_node::OrderKind;
 use isegoria_types::{Batch, Layout, NodeId, Order};
@@ -23,6 +24,13 @@ impl Beside {
         }
     }
 
+    /// See [`Replica::retain`].
+    pub fn retain(&mut self, retention: Retention) {
+        if let Beside::Replica(replica) = self {
+            replica.retain(retention);
+        }
+    }
+
     /// See [`Replica::commit`].
     pub fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
         if let Beside::Replica(replica) = self {
@@ -35,12 +43,13 @@ impl Beside {
         match self {
             Beside::Replica(replica) => replica.on_message(from, message, out),
             Beside::Witness(watermarks) => {
-                if let ReplicaMessage::Progress { executed } = message
-                    && let Some(everywhere) = watermarks.announce(from, &executed)
-                {
+                let ReplicaMessage::Progress { executed, cut } = message else { return };
+                if let Some(everywhere) = watermarks.announce(from, &executed) {
                     out.executed = Some(everywhere.clone());
                     out.collect = Some(everywhere.clone());
                 }
+                // Cuts of a chain: the wider one is the later one.
+                out.cut = (!cut.is_empty()).then_some(cut);
             }
         }
     }
@@ -50,7 +59,9 @@ impl Beside {
     pub fn admits(&self, message: &ReplicaMessage, node_count: usize) -> bool {
         match (self, message) {
             (Beside::Replica(replica), message) => replica.admits(message, node_count),
-            (Beside::Witness(_), ReplicaMessage::Progress { executed }) => executed.width() <= node_count,
+            (Beside::Witness(_), ReplicaMessage::Progress { executed, cut }) => {
+                executed.width() <= node_count && cut.width() <= node_count
+            }
             (Beside::Witness(_), _) => false,
         }
     }
@@ -59,6 +70,33 @@ impl Beside {
     pub fn on_gossip(&mut self, out: &mut ReplicaOutbox) {
         if let Beside::Replica(replica) = self {
             replica.on_gossip(out);
+        }
+    }
+
+    /// See [`Replica::on_written`].
+    pub fn on_written(&mut self, snapshot: u64, bytes: Option<Bytes>) {
+        if let Beside::Replica(replica) = self {
+            replica.on_written(snapshot, bytes);
+        }
+    }
+
+    /// See [`Replica::wants_checkpoint`].
+    #[must_use]
+    pub fn wants_checkpoint(&self) -> bool {
+        self.replica().is_some_and(Replica::wants_checkpoint)
+    }
+
+    /// See [`Replica::checkpoint_begun`].
+    pub fn checkpoint_begun(&mut self) {
+        if let Beside::Replica(replica) = self {
+            replica.checkpoint_begun();
+        }
+    }
+
+    /// See [`Replica::checkpoint_ended`].
+    pub fn checkpoint_ended(&mut self, well: bool) {
+        if let Beside::Replica(replica) = self {
+            replica.checkpoint_ended(well);
         }
     }
 

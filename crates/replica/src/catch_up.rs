@@ -1,20 +1,36 @@
-use crate::message::ReplicaMessage;
+use crate::message::{ReplicaMessage, Rest};
+use crate::offer::{Taken, Taking};
 use crate::watermarks::Watermarks;
 use isegoria_types::{NodeId, NodeSet, Prefix};
 
-/// Gossip periods after which an unanswered `Fetch` is given up.
+/// Gossip periods after which an unanswered question is given up.
 const PATIENCE: u32 = 10;
+/// Gossip periods after which a question about a snapshot is repeated.
+const REPEAT: u32 = 2;
 
 /// When to ask whom for what was missed.
 ///
 /// A replica asks when another has announced more than it has executed, and its own
 /// prefix has not moved since the last look: what is merely in flight is left alone.
+/// Values that the other has forgotten come as its snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct CatchUp {
     last: Prefix,
-    /// Whom an unanswered `Fetch` went to, and how many periods ago.
-    asked: Option<(NodeId, u32)>,
+    asked: Asked,
+    /// Gossip periods since the last answer.
+    periods: u32,
     turn: usize,
+    /// The last snapshot that was of no use.
+    useless: Option<u64>,
+}
+
+/// What was asked and not answered yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+enum Asked {
+    #[default]
+    Nothing,
+    Fetch(NodeId),
+    Snapshot(Taking),
 }
 
 type Sending = (NodeSet, ReplicaMessage);
@@ -28,11 +44,13 @@ impl CatchUp {
         marks: &Watermarks,
     ) -> Option<Sending> {
         let last = std::mem::replace(&mut self.last, executed.clone());
-        if let Some((_, periods)) = &mut self.asked {
-            *periods += 1;
-            if *periods < PATIENCE {
-                return None;
+        self.periods += 1;
+        match &self.asked {
+            Asked::Snapshot(taking) if self.periods < PATIENCE => {
+                return self.periods.is_multiple_of(REPEAT).then(|| taking.question());
             }
+            Asked::Fetch(_) if self.periods < PATIENCE => return None,
+            _ => self.asked = Asked::Nothing,
         }
         let stuck_behind = |theirs: &Prefix| {
             theirs.iter().any(|(leader, below)| {
@@ -47,20 +65,59 @@ impl CatchUp {
             .collect();
         self.turn = self.turn.wrapping_add(1);
         let peer = *ahead.get(self.turn % ahead.len().max(1))?;
-        Some(self.ask(peer, executed.clone()))
+        Some(self.fetch(peer, executed.clone()))
     }
 
-    /// An answer arrived; goes on while there is more.
-    pub(crate) fn on_commits(&mut self, from: NodeId, have: Prefix, more: bool) -> Option<Sending> {
-        if self.asked.is_none_or(|(peer, _)| peer != from) {
+    /// An answer arrived; goes on while there is more, by a snapshot if need be.
+    pub(crate) fn on_commits(&mut self, from: NodeId, have: Prefix, rest: Rest) -> Option<Sending> {
+        if self.asked != Asked::Fetch(from) {
             return None;
         }
-        self.asked = None;
-        more.then(|| self.ask(from, have))
+        self.asked = Asked::Nothing;
+        match rest {
+            Rest::Nothing => None,
+            Rest::More => Some(self.fetch(from, have)),
+            Rest::Forgotten => {
+                let taking = Taking::begin(from, self.useless);
+                let question = taking.question();
+                (self.asked, self.periods) = (Asked::Snapshot(taking), 0);
+                Some(question)
+            }
+        }
     }
 
-    fn ask(&mut self, peer: NodeId, have: Prefix) -> Sending {
-        self.asked = Some((peer, 0));
+    fn fetch(&mut self, peer: NodeId, have: Prefix) -> Sending {
+        (self.asked, self.periods) = (Asked::Fetch(peer), 0);
         (NodeSet::only(peer), ReplicaMessage::Fetch { have })
+    }
+
+    /// A snapshot that came was of no use.
+    pub(crate) fn on_useless(&mut self, snapshot: u64) {
+        self.useless = Some(snapshot);
+    }
+
+    /// A holder says something about a snapshot.
+    pub(crate) fn on_snapshot(&mut self, from: NodeId, message: &ReplicaMessage) -> Taken {
+        let Asked::Snapshot(taking) = &mut self.asked else { return Taken::Nothing };
+        if taking.from() != from {
+            return Taken::Nothing;
+        }
+        let taken = match message {
+            ReplicaMessage::Piece { snapshot, offset, size, bytes } => {
+                taking.on_piece((*snapshot, *offset, *size), bytes)
+            }
+            ReplicaMessage::Withdrawn { snapshot } => taking.on_withdrawn(*snapshot),
+            ReplicaMessage::Preparing => {
+                self.periods = 0;
+                Taken::Nothing
+            }
+            _ => Taken::Nothing,
+        };
+        match &taken {
+            Taken::Nothing => {}
+            Taken::Ask(..) => self.periods = 0,
+            Taken::Whole { .. } => self.asked = Asked::Nothing,
+        }
+        taken
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Reading one that somebody else wrote ends in an error, never in a panic.
 
+use crate::snapshot::REPLICA_SECTION;
 use crate::{Beside, Replica};
 use isegoria_log::{CheckpointReader, CheckpointWriter};
 use isegoria_node::Node;
@@ -10,9 +11,6 @@ use std::io::{self, Read, Write};
 
 /// The section of a checkpoint with the node's records.
 const NODE_SECTION: u8 = 1;
-/// The section with the replica's snapshot.
-const REPLICA_SECTION: u8 = 2;
-
 /// The process as it is now, to be written beside running work.
 pub fn freeze_process<N: Node, W: Write>(
     node: &N,

@@ -1,7 +1,10 @@
 use crate::catch_up::CatchUp;
+use crate::cuts::{Cuts, Retention};
 use crate::graph::{GraphOrder, Progress};
+use crate::history::History;
 use crate::log_order::LogOrder;
-use crate::message::{ReplicaMessage, ReplicaOutbox};
+use crate::message::ReplicaOutbox;
+use crate::offer::Offer;
 use crate::sessions::{SessionTable, Verdict};
 use crate::watermarks::Watermarks;
 use bytes::Bytes;
@@ -9,11 +12,7 @@ use isegoria_machine::Machine;
 use isegoria_node::OrderKind;
 use isegoria_types::{
     Action, Batch, Command, Layout, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply, Vertex,
-    VertexMap,
 };
-
-/// The most bytes of commands in one answer to a `Fetch`.
-const COMMITS_BYTES_MAX: usize = 512 << 10;
 
 /// The order in which this protocol's commits are executed.
 #[derive(Clone, Debug)]
@@ -30,17 +29,36 @@ fn entry_node(order: &Order) -> NodeId {
     }
 }
 
+/// Whether a restart of this process would bring back what is executed: the log alone
+/// does not tell of a snapshot that was installed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The log and the last checkpoint have it.
+    #[default]
+    Durably,
+    /// A snapshot was installed: only a checkpoint taken from now on has it.
+    Unwritten,
+    /// That checkpoint is being written.
+    InWriting,
+}
+
 /// Executes what the node beside it commits; see the module's documentation.
 pub struct Replica {
-    own: NodeId,
+    pub(crate) own: NodeId,
     others: NodeSet,
     pub(crate) order: ExecutionOrder,
     pub(crate) sessions: SessionTable,
     pub(crate) machine: Box<dyn Machine>,
-    /// Committed batches that not every replica has executed.
-    history: VertexMap<(Order, Batch)>,
+    /// Committed batches that some replica may still ask for.
+    pub(crate) history: History,
     pub(crate) watermarks: Watermarks,
-    catch_up: CatchUp,
+    pub(crate) cuts: Cuts,
+    pub(crate) retention: Retention,
+    pub(crate) catch_up: CatchUp,
+    pub(crate) offer: Offer,
+    pub(crate) kept: Kept,
+    /// What the node was told to be safe to forget: executed everywhere, and cut.
+    pub(crate) told: (Prefix, Prefix),
     progress: Progress,
     applied_count: u64,
 }
@@ -58,25 +76,34 @@ impl Replica {
             },
             sessions: SessionTable::default(),
             machine,
-            history: VertexMap::default(),
+            history: History::default(),
             watermarks: Watermarks::new(layout.replicas),
+            cuts: Cuts::default(),
+            retention: Retention::default(),
             catch_up: CatchUp::default(),
+            offer: Offer::default(),
+            kept: Kept::default(),
+            told: Default::default(),
             progress: Progress::default(),
             applied_count: 0,
         }
     }
 
+    /// Holds as much for others, instead of [`Retention::default`].
+    pub fn retain(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
     /// A batch is chosen: execute whatever has become executable. Repetitions are ignored.
     pub fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
         let vertex = order.place();
-        if self.history.is_dropped(vertex) || self.history.get(vertex).is_some() {
-            return;
-        }
         let deps = match &order {
             Order::Vertex(_, deps) => Some(deps.clone()),
             Order::Slot { .. } => None,
         };
-        self.history.insert(vertex, (order, batch));
+        if !self.history.insert(order, batch) {
+            return;
+        }
         match (&mut self.order, deps) {
             (ExecutionOrder::Graph(graph), Some(deps)) => {
                 let mut progress = std::mem::take(&mut self.progress);
@@ -93,7 +120,7 @@ impl Replica {
         }
     }
 
-    fn execute_log(&mut self, out: &mut ReplicaOutbox) {
+    pub(crate) fn execute_log(&mut self, out: &mut ReplicaOutbox) {
         loop {
             let ExecutionOrder::Log(log) = &mut self.order else { return };
             let next = Vertex::new(NodeId::new(0), log.next());
@@ -105,7 +132,7 @@ impl Replica {
     }
 
     /// Applies the commands of a vertex or slot whose turn it is.
-    fn execute(&mut self, vertex: Vertex, out: &mut ReplicaOutbox) {
+    pub(crate) fn execute(&mut self, vertex: Vertex, out: &mut ReplicaOutbox) {
         let (order, batch) = self.history.get(vertex).expect("what is executed was committed");
         let answers_here = entry_node(order) == self.own;
         let batch = batch.clone();
@@ -127,6 +154,11 @@ impl Replica {
                 self.sessions.expire(generation);
                 return None;
             }
+            // What it allows to forget is forgotten at the next look: this batch is being executed.
+            Action::Cut(cut) => {
+                out.cut_agreed |= self.cuts.agree(&cut);
+                return None;
+            }
         };
         Some(match self.sessions.begin(request, acked_below, generation) {
             Verdict::Fresh => {
@@ -144,94 +176,6 @@ impl Replica {
         })
     }
 
-    /// A message from another node, or a `Progress` of its own that became durable.
-    pub fn on_message(&mut self, from: NodeId, message: ReplicaMessage, out: &mut ReplicaOutbox) {
-        match message {
-            ReplicaMessage::Progress { executed } => {
-                if let Some(everywhere) = self.watermarks.announce(from, &executed) {
-                    let mut collect = everywhere.clone();
-                    collect.intersect(&self.executed());
-                    self.history.drop_prefix(&collect);
-                    out.collect = Some(collect);
-                }
-            }
-            ReplicaMessage::Fetch { have } => {
-                let answer = self.commits_beyond(have);
-                out.sends.push((NodeSet::only(from), answer));
-            }
-            ReplicaMessage::Commits { commits, have, more } => {
-                out.learned.extend(commits);
-                if let Some(fetch) = self.catch_up.on_commits(from, have, more) {
-                    out.sends.push(fetch);
-                }
-            }
-        }
-    }
-
-    /// Whether a message can have come from a correct peer of a cluster of `node_count`.
-    #[must_use]
-    pub fn admits(&self, message: &ReplicaMessage, node_count: usize) -> bool {
-        let near = |prefix: &Prefix| {
-            prefix.width() <= node_count
-                && prefix.iter().all(|(leader, below)| {
-                    below <= self.history.base(leader).saturating_add(isegoria_types::WINDOW_MAX)
-                })
-        };
-        match message {
-            ReplicaMessage::Progress { executed } => executed.width() <= node_count,
-            ReplicaMessage::Fetch { have } => have.width() <= node_count,
-            ReplicaMessage::Commits { commits, have, .. } => {
-                near(have)
-                    && commits.iter().all(|(order, _)| {
-                        let deps_near = match order {
-                            Order::Vertex(_, deps) => near(deps.as_prefix()),
-                            Order::Slot { .. } => true,
-                        };
-                        let kind_fits = matches!(
-                            (order, &self.order),
-                            (Order::Vertex(..), ExecutionOrder::Graph(_))
-                                | (Order::Slot { .. }, ExecutionOrder::Log(_))
-                        );
-                        let vertex = order.place();
-                        let known = vertex.epoch.0 == 0
-                            && vertex.leader.index() < node_count
-                            && self.history.admits(vertex);
-                        deps_near && kind_fits && known
-                    })
-            }
-        }
-    }
-
-    /// Executed values beyond `have`, as many as fit into one message.
-    fn commits_beyond(&self, mut have: Prefix) -> ReplicaMessage {
-        let (mut commits, mut bytes, mut more) = (Vec::new(), 0, false);
-        for (leader, below) in self.executed().iter() {
-            for number in have.below(leader)..below {
-                if bytes > COMMITS_BYTES_MAX {
-                    more = true;
-                    break;
-                }
-                // What all replicas have announced is gone; whoever asks for it needs a snapshot.
-                let Some((order, batch)) = self.history.get(Vertex::new(leader, number)) else { break };
-                bytes += batch.byte_len() + 64;
-                commits.push((order.clone(), batch.clone()));
-                have.raise(leader, number + 1);
-            }
-        }
-        ReplicaMessage::Commits { commits, have, more }
-    }
-
-    /// Time passes: tell how far this replica is, and fetch what it seems to have missed.
-    /// Called every gossip period by the driver.
-    pub fn on_gossip(&mut self, out: &mut ReplicaOutbox) {
-        let executed = self.executed();
-        if let Some(fetch) = self.catch_up.on_gossip(self.own, &executed, &self.watermarks) {
-            out.sends.push(fetch);
-        }
-        out.announce = Some(executed.clone());
-        out.executed = Some(executed);
-    }
-
     /// Everything executed, as a contiguous prefix of each leader's vertices.
     #[must_use]
     pub fn executed(&self) -> Prefix {
@@ -247,6 +191,14 @@ impl Replica {
         match &self.order {
             ExecutionOrder::Graph(graph) => graph.extras(),
             ExecutionOrder::Log(_) => Vec::new(),
+        }
+    }
+
+    /// Whether `vertex` is executed.
+    pub(crate) fn has_executed(&self, vertex: Vertex) -> bool {
+        match &self.order {
+            ExecutionOrder::Graph(graph) => graph.is_executed(vertex),
+            ExecutionOrder::Log(log) => vertex.number < log.next(),
         }
     }
 
@@ -286,14 +238,16 @@ impl Replica {
         self.history.span()
     }
 
+    /// What the held values take, bytes.
+    #[must_use]
+    pub fn history_bytes(&self) -> usize {
+        self.history.byte_count()
+    }
+
     /// A hash of the state machine's state: equal at equal executed sets.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.machine.digest()
-    }
-
-    pub(crate) fn drop_history(&mut self, floor: &Prefix) {
-        self.history.drop_prefix(floor);
     }
 }
 

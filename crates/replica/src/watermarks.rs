@@ -41,6 +41,23 @@ impl Watermarks {
         Some(&self.everywhere)
     }
 
+    /// The number of replicas.
+    pub(crate) fn replica_count(&self) -> u32 {
+        u32::try_from(self.replicas.len()).expect("few replicas")
+    }
+
+    /// What the majority of the replicas that is furthest has announced, all of it each,
+    /// if that contains `at_least`.
+    pub(crate) fn held_by_a_majority(&self, at_least: &Prefix) -> Option<Prefix> {
+        let mut able: Vec<&Prefix> = self.executed.values().filter(|held| held.covers(at_least)).collect();
+        let majority = self.replicas.len() / 2 + 1;
+        able.sort_by_key(|held| std::cmp::Reverse(held.count()));
+        let (first, others) = able.get(..majority)?.split_first()?;
+        let mut held = (*first).clone();
+        others.iter().for_each(|other| held.intersect(other));
+        Some(held)
+    }
+
     /// What a replica has announced.
     #[must_use]
     pub fn of(&self, replica: NodeId) -> Option<&Prefix> {

@@ -10,11 +10,30 @@ use tokio::sync::Notify;
 /// Something that the tasks around the loop hand in.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    Frames { from: NodeId, frames: Bytes },
-    Opened { connection: ConnectionId, replies: ReplySender },
-    Requests { connection: ConnectionId, requests: Vec<Request> },
-    Closed { connection: ConnectionId },
-    Link { peer: NodeId, up: bool },
+    Frames {
+        from: NodeId,
+        frames: Bytes,
+    },
+    Opened {
+        connection: ConnectionId,
+        replies: ReplySender,
+    },
+    Requests {
+        connection: ConnectionId,
+        requests: Vec<Request>,
+    },
+    Closed {
+        connection: ConnectionId,
+    },
+    Link {
+        peer: NodeId,
+        up: bool,
+    },
+    /// A snapshot for others was written, or could not be.
+    Snapshot {
+        number: u64,
+        bytes: Option<Bytes>,
+    },
 }
 
 /// What waits for the loop: taken as a whole, so that the lock is paid once a round.

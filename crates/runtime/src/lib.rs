@@ -19,6 +19,7 @@ mod settings;
 mod start;
 mod timers;
 
+pub use isegoria_replica::Retention;
 pub use metrics::Stats;
 pub use node_loop::LoopError;
 pub use persist::ReplayError;

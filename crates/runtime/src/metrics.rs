@@ -42,6 +42,12 @@ pub struct Stats {
     pub log_bytes: u64,
     /// Values held for replicas that have not executed them.
     pub history_count: u64,
+    /// What those values take, bytes.
+    pub history_bytes: u64,
+    /// Cuts executed: what a node that is away may lack was forgotten.
+    pub cut_count: u64,
+    /// Snapshots of other nodes installed.
+    pub snapshot_count: u64,
     /// Checkpoints completed.
     pub checkpoint_count: u64,
 }

@@ -7,15 +7,14 @@ use crate::persist::Journal;
 use crate::settings::Limits;
 use crate::timers::Timers;
 use bytes::Bytes;
-use isegoria_machine::Relation;
+use isegoria_machine::{Frozen, Relation};
 use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
-use isegoria_replica::{Beside, ReplicaMessage, ReplicaOutbox};
+use isegoria_replica::{Beside, Installed, ReplicaMessage, ReplicaOutbox};
 use isegoria_storage::{LogFailure, RecordTooLarge};
 use isegoria_transport::client_port::ConnectionId;
 use isegoria_transport::{LinkHandle, LogLimit, frames};
 use isegoria_types::{
-    Action, Batch, Command, Footprint, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply, Request,
-    RequestId,
+    Action, Batch, Command, Footprint, NodeId, NodeSet, Order, Outcome, Refusal, Reply, Request, RequestId,
 };
 use rand::Rng;
 use std::sync::Arc;
@@ -67,7 +66,7 @@ pub(crate) struct NodeLoop<N: Node> {
     timers: Timers<N::Timer>,
     chores: Timers<Chore>,
     /// Own progress, told once the log up to this position is durable.
-    announcement: Option<(u64, Prefix)>,
+    announcement: Option<(u64, ReplicaMessage)>,
     reject_log: LogLimit,
     now: Instant,
 }
@@ -168,6 +167,10 @@ impl<N: Node> NodeLoop<N> {
             Arrival::Link { peer, up } => {
                 tracing::info!(%peer, up, "link");
                 self.step(if up { Input::Trust(peer) } else { Input::Suspect(peer) })
+            }
+            Arrival::Snapshot { number, bytes } => {
+                self.beside.on_written(number, bytes);
+                Ok(())
             }
         }
     }
@@ -344,16 +347,33 @@ impl<N: Node> NodeLoop<N> {
             self.outward.send(to, &Wire::<N>::Replica(message));
         }
         // One that waits for the disk is not replaced: on a slow disk none would ever be told.
-        if let Some(prefix) = self.replica_out.announce.take()
+        if let Some(progress) = self.replica_out.announce.take()
             && self.announcement.is_none()
         {
-            self.announcement = Some((self.journal.end(), prefix));
+            self.announcement = Some((self.journal.end(), progress));
+        }
+        if let Some((number, frozen)) = self.replica_out.write.take() {
+            self.write_snapshot(number, frozen);
+        }
+        if let Some(Installed { from, kept, .. }) = self.replica_out.installed.take() {
+            self.stats.snapshot_count += 1;
+            tracing::info!(%from, kept = kept.len(), "caught up by a snapshot");
+        }
+        if std::mem::take(&mut self.replica_out.cut_agreed) {
+            self.stats.cut_count += 1;
+            tracing::info!("agreed to forget what a node that is away may lack: it will take a snapshot");
         }
         if let Some(prefix) = self.replica_out.executed.take() {
             self.step(Input::Executed(prefix))?;
         }
         if let Some(prefix) = self.replica_out.collect.take() {
             self.step(Input::Collect(prefix))?;
+        }
+        if let Some(prefix) = self.replica_out.cut.take() {
+            self.step(Input::Cut(prefix))?;
+        }
+        if let Some(command) = self.replica_out.propose.take() {
+            self.step(Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })?;
         }
         while let Some(vertex) = self.replica_out.blocked.pop() {
             self.step(Input::Blocked(vertex))?;
@@ -364,13 +384,26 @@ impl<N: Node> NodeLoop<N> {
         Ok(())
     }
 
+    /// Writes a snapshot for others beside running work.
+    fn write_snapshot(&mut self, number: u64, frozen: Frozen) {
+        let inbox = Arc::clone(&self.inbox);
+        let write = move || {
+            let mut bytes = Vec::new();
+            let written = frozen(&mut bytes).is_ok();
+            inbox.push(Arrival::Snapshot { number, bytes: written.then(|| bytes.into()) });
+        };
+        if let Err(error) = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
+            tracing::warn!(%error, "no snapshot could be written for a node that is behind");
+            self.beside.on_written(number, None);
+        }
+    }
+
     /// Progress may be told once the log that proves it is durable.
     fn announce(&mut self) -> Result<(), LoopError> {
         let durable = self.journal.durable();
-        let Some((_, executed)) = self.announcement.take_if(|(position, _)| *position <= durable) else {
+        let Some((_, message)) = self.announcement.take_if(|(position, _)| *position <= durable) else {
             return Ok(());
         };
-        let message = ReplicaMessage::Progress { executed };
         let others = NodeSet::first(self.node_count).without(self.own);
         self.outward.send(others, &Wire::<N>::Replica(message.clone()));
         self.beside.on_message(self.own, message, &mut self.replica_out);
@@ -394,12 +427,7 @@ impl<N: Node> NodeLoop<N> {
         }
         self.outward.flush();
         self.clients.flush();
-        self.journal.poll_checkpoint();
-        if self.journal.wants_checkpoint()
-            && let Err(error) = self.journal.checkpoint(&self.node, &self.beside)
-        {
-            tracing::warn!(%error, "no checkpoint could be begun; the log is kept");
-        }
+        self.journal.tend_checkpoint(&self.node, &mut self.beside);
         if let Some(replica) = self.beside.replica() {
             let generation = replica.generation();
             if self.inbox.generation.swap(generation, Ordering::Relaxed) != generation {
@@ -418,6 +446,7 @@ impl<N: Node> NodeLoop<N> {
         Stats {
             applied_count: replica.map_or(0, isegoria_replica::Replica::applied_count),
             history_count: replica.map_or(0, |replica| replica.history_count() as u64),
+            history_bytes: replica.map_or(0, |replica| replica.history_bytes() as u64),
             link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
             link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
             link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),

@@ -65,32 +65,41 @@ impl Journal {
         &self.log
     }
 
-    /// Whether enough was written since the last checkpoint.
-    pub(crate) fn wants_checkpoint(&self) -> bool {
-        !self.volatile
-            && self.log.end() > self.checkpoint_end + self.checkpoint_bytes
-            && !self.log.checkpoint_running()
-    }
-
-    /// Takes node and replica as they are at this very position, and writes them beside running work.
-    pub(crate) fn checkpoint<N: Node>(&mut self, node: &N, beside: &Beside) -> Result<(), StoreError> {
-        let write: WriteCheckpoint = Box::new(freeze_process(node, beside));
-        self.checkpoint_end = self.log.end();
-        self.log.checkpoint(self.checkpoint_end, write).map(|_| ())
-    }
-
-    /// Notes how a checkpoint ended.
-    pub(crate) fn poll_checkpoint(&mut self) {
+    /// Ends a checkpoint that is complete, and begins one if enough was written since, or
+    /// if the replica became a snapshot that only a checkpoint would bring back.
+    pub(crate) fn tend_checkpoint<N: Node>(&mut self, node: &N, beside: &mut Beside) {
+        if self.volatile {
+            // Nothing is brought back in any case.
+            beside.checkpoint_begun();
+            beside.checkpoint_ended(true);
+            return;
+        }
         match self.log.checkpoint_done() {
             Some(Ok(position)) => {
                 self.checkpoint_count += 1;
+                beside.checkpoint_ended(true);
                 tracing::info!(position, "checkpoint written; older log segments removed");
             }
             Some(Err(error)) => {
+                beside.checkpoint_ended(false);
                 tracing::warn!(%error, "no checkpoint was written; the log is kept, and it will be tried again");
             }
             None => {}
         }
+        let grown = self.log.end() > self.checkpoint_end + self.checkpoint_bytes;
+        if (grown || beside.wants_checkpoint()) && !self.log.checkpoint_running() {
+            match self.checkpoint(node, beside) {
+                Ok(()) => beside.checkpoint_begun(),
+                Err(error) => tracing::warn!(%error, "no checkpoint could be begun; the log is kept"),
+            }
+        }
+    }
+
+    /// Takes node and replica as they are at this very position, and writes them beside running work.
+    fn checkpoint<N: Node>(&mut self, node: &N, beside: &Beside) -> Result<(), StoreError> {
+        let write: WriteCheckpoint = Box::new(freeze_process(node, beside));
+        self.checkpoint_end = self.log.end();
+        self.log.checkpoint(self.checkpoint_end, write).map(|_| ())
     }
 
     /// Waits until everything is written.

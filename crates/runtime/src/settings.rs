@@ -1,3 +1,4 @@
+use isegoria_replica::Retention;
 use isegoria_storage::Durability;
 use isegoria_transport::Endpoint;
 use isegoria_types::{Layout, NodeId};
@@ -54,6 +55,9 @@ pub struct Limits {
     pub checkpoint_bytes: u64,
     /// The size of a log segment, bytes.
     pub segment_bytes: u64,
+    /// How much is held for nodes that may ask for it, before it is forgotten and they
+    /// have to take a snapshot.
+    pub retention: Retention,
     /// Sessions idle for one to two of these are dropped, ms.
     pub session_expiry_ms: u64,
 }
@@ -70,6 +74,7 @@ impl Default for Limits {
             gossip_ms: 50,
             checkpoint_bytes: 256 << 20,
             segment_bytes: 64 << 20,
+            retention: Retention::default(),
             session_expiry_ms: 3_600_000,
         }
     }

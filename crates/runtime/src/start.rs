@@ -72,6 +72,7 @@ pub async fn run<P: Protocol>(
     let inbox = Inbox::new(settings.limits.inbox_bytes_max);
     let relation = machine.relation();
     let mut beside = Beside::new(own, &settings.layout, P::ORDER, machine);
+    beside.retain(settings.limits.retention);
     let (recovered, log) = open_store(&settings, &inbox)?;
     let (fresh, torn) = (recovered.fresh, recovered.torn.clone());
     let record_count = replay(recovered, &mut node, &mut beside)?;

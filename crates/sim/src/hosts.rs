@@ -2,11 +2,13 @@ use crate::faults::log_violation;
 use crate::process::Process;
 use crate::trace::{Mark, What};
 use crate::world::{Event, GOSSIP_US, Stage, Wire, World};
+use bytes::Bytes;
 use isegoria_check::Violation;
 use isegoria_log::CheckpointWriter;
+use isegoria_machine::Frozen;
 use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Protocol};
-use isegoria_replica::{ReplicaMessage, ReplicaOutbox, freeze_process};
-use isegoria_types::{Batch, NodeId, NodeSet, Order, Outcome, Reply};
+use isegoria_replica::{Installed, ReplicaMessage, ReplicaOutbox, freeze_process};
+use isegoria_types::{Batch, Footprint, NodeId, NodeSet, Order, Outcome, Reply};
 use rand::Rng;
 use std::collections::VecDeque;
 
@@ -80,6 +82,12 @@ impl<P: Protocol> World<P> {
         for _ in out.replies.iter().filter(remembered) {
             self.report.count("answer from the session table");
         }
+        if let Some(installed) = out.installed.take() {
+            self.installed(own, installed);
+        }
+        if out.cut_agreed {
+            self.report.count("cut agreed");
+        }
         for (place, request, output) in applied {
             self.trace.line(self.now_us, || What::At {
                 node: own,
@@ -99,10 +107,18 @@ impl<P: Protocol> World<P> {
             self.on_reply(own, reply)?;
         }
         let host = &mut self.hosts[own.index()];
-        if let (Some(prefix), Some(process)) = (out.announce.take(), &mut host.process) {
+        if let (Some(progress), Some(process)) = (out.announce.take(), &mut host.process) {
             // One that waits for the disk is not replaced.
-            process.announcement.get_or_insert((host.disk.end(), prefix));
+            process.announcement.get_or_insert((host.disk.end(), progress));
         }
+        if let Some((number, frozen)) = out.write.take() {
+            self.write_snapshot(own, number, frozen);
+        }
+        let propose = out
+            .propose
+            .take()
+            .map(|command| Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything });
+        let cut = out.cut.take().map(Input::Cut);
         let blocked = out.blocked.drain(..).map(Input::Blocked);
         let executed = out.executed.take().map(Input::Executed);
         let collect = out.collect.take().map(Input::Collect);
@@ -110,6 +126,8 @@ impl<P: Protocol> World<P> {
         let inputs: Vec<Input<P::Node>> = executed
             .into_iter()
             .chain(collect)
+            .chain(cut)
+            .chain(propose)
             .chain(blocked)
             .chain(learned.map(|(order, batch)| Input::Learned(order, batch)))
             .collect();
@@ -209,7 +227,8 @@ impl<P: Protocol> World<P> {
         let rate = self.plan.clock_rates[node.index()];
         self.schedule(GOSSIP_US * rate / 1000, Event::Gossip { node, life });
         self.after_replica(node, out)?;
-        if crate::network::chance(&mut self.rng, self.plan.checkpoint) {
+        let process = self.hosts[node.index()].process.as_ref().expect("it gossips");
+        if process.beside.wants_checkpoint() || crate::network::chance(&mut self.rng, self.plan.checkpoint) {
             self.begin_checkpoint(node)?;
         }
         self.announce(node)?;
@@ -267,10 +286,9 @@ impl<P: Protocol> World<P> {
         let host = &mut self.hosts[node.index()];
         let Some(process) = &mut host.process else { return Ok(()) };
         let durable = host.disk.durable();
-        let Some((_, executed)) = process.announcement.take_if(|(position, _)| *position <= durable) else {
+        let Some((_, message)) = process.announcement.take_if(|(position, _)| *position <= durable) else {
             return Ok(());
         };
-        let message = ReplicaMessage::Progress { executed };
         let others = self.plan.layout.nodes().without(node);
         self.send(node, others, &Wire::Replica(message.clone()))?;
         self.deliver(node, node, Wire::Replica(message))
@@ -281,13 +299,14 @@ impl<P: Protocol> World<P> {
     pub(crate) fn begin_checkpoint(&mut self, node: NodeId) -> Result<(), Violation> {
         self.check_digest(node)?;
         let host = &mut self.hosts[node.index()];
-        let (Some(process), None) = (&host.process, &host.checkpoint) else { return Ok(()) };
+        let (Some(process), None) = (&mut host.process, &host.checkpoint) else { return Ok(()) };
         let position = host.disk.end();
         let write = freeze_process(&process.node, &process.beside);
         let writer = CheckpointWriter::new(Vec::new(), host.disk.identity(), position);
         let mut writer = writer.expect("writing into memory");
         write(&mut writer).expect("writing into memory");
         let bytes = writer.finish().expect("writing into memory");
+        process.beside.checkpoint_begun();
         host.checkpoint = Some((position, bytes, process.applied.clone()));
         if position <= host.disk.durable() {
             let life = host.life;
@@ -308,7 +327,46 @@ impl<P: Protocol> World<P> {
             }
             host.disk.install(position, bytes).expect("it reads back");
             host.applied_at_checkpoint = applied;
+            host.process.as_mut().expect("it runs").beside.checkpoint_ended(true);
         }
+    }
+
+    // ---- snapshots ------------------------------------------------------------------------------
+
+    /// Writes a snapshot for others; it is complete after a while, or never.
+    fn write_snapshot(&mut self, node: NodeId, number: u64, frozen: Frozen) {
+        let mut bytes = Vec::new();
+        frozen(&mut bytes).expect("writing into memory");
+        let host = &mut self.hosts[node.index()];
+        let life = host.life;
+        let process = host.process.as_ref().expect("its replica speaks");
+        host.snapshots.insert(number, process.applied.clone());
+        let (after, fails) = (self.rng.random_range(1_000..100_000), self.rng.random_bool(0.1));
+        let bytes = (!fails).then(|| bytes.into());
+        self.schedule(after, Event::Snapshot { node, life, number, bytes });
+    }
+
+    pub(crate) fn on_snapshot(&mut self, (node, life): (NodeId, u64), number: u64, bytes: Option<Bytes>) {
+        let host = &mut self.hosts[node.index()];
+        if let (Some(process), true) = (&mut host.process, host.life == life) {
+            process.beside.on_written(number, bytes);
+        }
+    }
+
+    /// A replica became another's snapshot: what that has applied, it has now.
+    fn installed(&mut self, node: NodeId, installed: Installed) {
+        let Installed { from, snapshot, kept } = installed;
+        self.trace.line(self.now_us, || What::At {
+            node,
+            mark: Mark::Apply,
+            text: format!("becomes a snapshot of {from}, and executes {kept:?} again"),
+        });
+        self.report.count("snapshot installed");
+        if !kept.is_empty() {
+            self.report.count("snapshot installed with extras kept");
+        }
+        let applied = self.hosts[from.index()].snapshots[&snapshot].clone();
+        self.hosts[node.index()].process.as_mut().expect("its replica speaks").applied = applied;
     }
 
     /// Starts a process from what its disk holds.
@@ -342,7 +400,8 @@ impl<P: Protocol> World<P> {
         let life = host.life;
         let applied = host.applied_at_checkpoint.clone();
         let how = (&recovered, host.disk.identity());
-        host.process = Some(Process::start(own, (&self.plan.layout, &self.options), how, applied));
+        host.process =
+            Some(Process::start(own, (&self.plan.layout, &self.options, self.plan.retention), how, applied));
         self.trace.note(self.now_us, &(own, life));
         self.trace.line(self.now_us, || {
             let count = recovered.records.len();

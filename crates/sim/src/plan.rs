@@ -2,6 +2,7 @@ use crate::config::SimConfig;
 use crate::fault::Fault;
 use crate::network::{Habits, chance};
 use crate::partition::Shape;
+use isegoria_replica::Retention;
 use isegoria_types::{Layout, NodeId, NodeSet, Placement, QuorumSystem, Role};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) checkpoint: f64,
     /// The size of log segments, bytes.
     pub(crate) segment_bytes: u64,
+    /// How much replicas hold for each other.
+    pub(crate) retention: Retention,
 }
 
 /// What the clients do.
@@ -79,6 +82,7 @@ impl Plan {
                 .collect(),
             checkpoint: used(rng, 0.1),
             segment_bytes: 1 << rng.random_range(14..18),
+            retention: retention(rng),
             layout,
         }
     }
@@ -103,6 +107,14 @@ impl Workload {
             batch_max: [1, 1, 4, 32][rng.random_range(0..4)],
         }
     }
+}
+
+/// Half of the runs forget early what somebody lacks.
+fn retention(rng: &mut ChaCha8Rng) -> Retention {
+    if rng.random() {
+        return Retention::default();
+    }
+    Retention { count_max: rng.random_range(4..64), bytes_max: 1 << rng.random_range(10..20) }
 }
 
 fn layout(config: &SimConfig, rng: &mut ChaCha8Rng) -> Layout {
@@ -135,7 +147,8 @@ fn apart(rng: &mut ChaCha8Rng) -> Layout {
     Layout::new(&placements, &QuorumSystem::Majority).expect("a legal layout")
 }
 
-/// Nodes without which every quorum and a leader are still there.
+/// Nodes without which every quorum, a leader and a majority of the replicas are still there: the
+/// majority may have agreed to forget what the others lack.
 fn away(layout: &Layout, rng: &mut ChaCha8Rng) -> NodeSet {
     let mut away = NodeSet::EMPTY;
     if rng.random() {
@@ -149,7 +162,8 @@ fn away(layout: &Layout, rng: &mut ChaCha8Rng) -> NodeSet {
         let quorate = [&quorums.phase1, &quorums.phase2, &quorums.dependency]
             .iter()
             .all(|quorum| quorum.is_quorum(left));
-        if quorate && !left.intersection(layout.leaders).is_empty() {
+        let replicas = left.intersection(layout.replicas).len();
+        if quorate && !left.intersection(layout.leaders).is_empty() && 2 * replicas > layout.replicas.len() {
             away.insert(node);
         }
     }

@@ -4,8 +4,8 @@ use isegoria_kv::Kv;
 use isegoria_log::{CheckpointReader, Identity};
 use isegoria_machine::Erased;
 use isegoria_node::{Evidence, Gate, Input, Node, Outbox, Protocol};
-use isegoria_replica::{Beside, restore_process};
-use isegoria_types::{BatchBuilder, Layout, NodeId, Prefix, RequestId};
+use isegoria_replica::{Beside, ReplicaMessage, Retention, restore_process};
+use isegoria_types::{BatchBuilder, Layout, NodeId, RequestId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A running process: node, gate, what stands beside the node, timers, and the requests
@@ -17,7 +17,7 @@ pub(crate) struct Process<P: Protocol> {
     /// Which setting of each timer is the last: older ones are void.
     pub(crate) timers: BTreeMap<<P::Node as Node>::Timer, u64>,
     /// Own progress, to be told once the log up to the position is durable.
-    pub(crate) announcement: Option<(u64, Prefix)>,
+    pub(crate) announcement: Option<(u64, ReplicaMessage)>,
     /// What records say that are not durable yet, with their ends.
     pub(crate) undurable: VecDeque<(u64, Evidence)>,
     /// What the replica has applied, as the checks see it.
@@ -32,12 +32,14 @@ impl<P: Protocol> Process<P> {
     /// Starts from what the disk holds. `applied` is the checks' view of the checkpoint.
     pub(crate) fn start(
         own: NodeId,
-        (layout, options): (&Layout, &P::Options),
+        (layout, options, retention): (&Layout, &P::Options, Retention),
         (recovered, identity): (&Recovered, Identity),
         applied: Applied,
     ) -> Process<P> {
         let mut node = P::build(own, layout, options).expect("options that fit the layout");
-        let mut beside = Beside::new(own, layout, P::ORDER, Box::new(Erased::<Kv>::default()));
+        let machine = Box::new(Erased::<Kv>::default());
+        let mut beside = Beside::new(own, layout, P::ORDER, machine);
+        beside.retain(retention);
         if let Some(checkpoint) = &recovered.checkpoint {
             let reader = CheckpointReader::new(&checkpoint[..], identity).expect("it was verified");
             restore_process(reader, &mut node, &mut beside).expect("a checkpoint of this protocol");

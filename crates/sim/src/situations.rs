@@ -2,7 +2,7 @@ use isegoria_node::OrderKind;
 
 /// Situations that long runs must reach for every protocol: one that stays at zero is a
 /// hole in the generator.
-const ALWAYS: [&str; 30] = [
+const ALWAYS: [&str; 32] = [
     "crash",
     "power cut",
     "partition: halves",
@@ -29,13 +29,15 @@ const ALWAYS: [&str; 30] = [
     "request asked again",
     "answer from the session table",
     "commits fetched from another replica",
+    "cut agreed",
+    "snapshot installed",
     "healed without a minority",
     "roles apart",
     "batch of several commands",
     "two nodes campaigned at one place",
 ];
 
-const IN_A_GRAPH: [&str; 9] = [
+const IN_A_GRAPH: [&str; 10] = [
     "proposed with conflicts",
     "proposed without conflicts",
     "recovery started",
@@ -45,6 +47,7 @@ const IN_A_GRAPH: [&str; 9] = [
     "component of three leaders chosen",
     "value of an older ballot chosen again",
     "batch submitted again by its leader",
+    "snapshot installed with extras kept",
 ];
 
 const IN_A_LOG: [&str; 5] = [

@@ -7,6 +7,7 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::report::Report;
 use crate::trace::{Trace, What};
+use bytes::Bytes;
 use isegoria_check::history::{History, Model};
 use isegoria_check::{Applied, Checks, Violation};
 use isegoria_kv::Kv;
@@ -35,21 +36,69 @@ pub(crate) enum Wire<M> {
 /// What is to happen at a moment. `life` is the node's at the time of planning: what
 /// belongs to an earlier one is void.
 pub(crate) enum Event<N: Node> {
-    Deliver { from: NodeId, to: NodeId, wire: Wire<N::Msg> },
-    Timer { node: NodeId, life: u64, timer: N::Timer, setting: u64 },
-    Gossip { node: NodeId, life: u64 },
-    Written { node: NodeId, life: u64 },
-    Checkpointed { node: NodeId, life: u64 },
-    Flush { node: NodeId, life: u64 },
-    Hint { node: NodeId, about: NodeId, down: bool },
+    Deliver {
+        from: NodeId,
+        to: NodeId,
+        wire: Wire<N::Msg>,
+    },
+    Timer {
+        node: NodeId,
+        life: u64,
+        timer: N::Timer,
+        setting: u64,
+    },
+    Gossip {
+        node: NodeId,
+        life: u64,
+    },
+    Written {
+        node: NodeId,
+        life: u64,
+    },
+    Checkpointed {
+        node: NodeId,
+        life: u64,
+    },
+    /// A snapshot for others is written.
+    Snapshot {
+        node: NodeId,
+        life: u64,
+        number: u64,
+        bytes: Option<Bytes>,
+    },
+    Flush {
+        node: NodeId,
+        life: u64,
+    },
+    Hint {
+        node: NodeId,
+        about: NodeId,
+        down: bool,
+    },
     Fault(usize),
     FaultEnds(usize),
-    Start { node: NodeId },
-    Think { client: usize },
-    Wake { client: usize, setting: u64 },
-    Request { to: NodeId, request: Request },
-    Reply { client: usize, reply: Reply },
-    NodeDown { client: usize, node: NodeId },
+    Start {
+        node: NodeId,
+    },
+    Think {
+        client: usize,
+    },
+    Wake {
+        client: usize,
+        setting: u64,
+    },
+    Request {
+        to: NodeId,
+        request: Request,
+    },
+    Reply {
+        client: usize,
+        reply: Reply,
+    },
+    NodeDown {
+        client: usize,
+        node: NodeId,
+    },
     Heal,
 }
 
@@ -62,6 +111,7 @@ impl<N: Node> Event<N> {
             | Event::Gossip { node, .. }
             | Event::Written { node, .. }
             | Event::Checkpointed { node, .. }
+            | Event::Snapshot { node, .. }
             | Event::Flush { node, .. }
             | Event::Hint { node, .. } => Some(*node),
             _ => None,
@@ -85,6 +135,8 @@ pub(crate) struct Host<P: Protocol> {
     pub(crate) unsynced: VecDeque<(u64, Evidence)>,
     /// How far its log was synced.
     pub(crate) synced: u64,
+    /// The checks' view of each snapshot that was written here for others, by number.
+    pub(crate) snapshots: BTreeMap<u64, Applied>,
     /// An image of the disk as it was earlier, with the checks' view.
     pub(crate) old_image: Option<(Disk, Applied)>,
 }
@@ -169,6 +221,7 @@ impl<P: Protocol> World<P> {
             applied_at_checkpoint: Applied::default(),
             unsynced: VecDeque::new(),
             synced: 0,
+            snapshots: BTreeMap::new(),
             old_image: None,
         };
         World {
@@ -237,6 +290,10 @@ impl<P: Protocol> World<P> {
             Event::Written { node, life } => self.on_written(node, life),
             Event::Checkpointed { node, life } => {
                 self.on_checkpointed(node, life);
+                Ok(())
+            }
+            Event::Snapshot { node, life, number, bytes } => {
+                self.on_snapshot((node, life), number, bytes);
                 Ok(())
             }
             Event::Flush { node, life } if self.hosts[node.index()].life == life => self.submit_batch(node),

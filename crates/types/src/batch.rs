@@ -1,4 +1,4 @@
-use crate::{Access, Action, ClientId, Command, Footprint, KeyHash, RequestId};
+use crate::{Access, Action, ClientId, Command, Footprint, KeyHash, Prefix, RequestId};
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -39,6 +39,7 @@ struct Encoded<'a> {
 enum EncodedAction<'a> {
     Apply(#[serde(borrow)] &'a [u8]),
     ExpireSessions { generation: u32 },
+    Cut(Prefix),
 }
 
 impl Batch {
@@ -111,6 +112,7 @@ impl Batch {
             action: match encoded.action {
                 EncodedAction::Apply(payload) => Action::Apply(self.block.slice_ref(payload)),
                 EncodedAction::ExpireSessions { generation } => Action::ExpireSessions { generation },
+                EncodedAction::Cut(cut) => Action::Cut(cut),
             },
         }
     }
@@ -183,6 +185,7 @@ impl BatchBuilder {
                 Action::ExpireSessions { generation } => {
                     EncodedAction::ExpireSessions { generation: *generation }
                 }
+                Action::Cut(cut) => EncodedAction::Cut(cut.clone()),
             },
         };
         let block = std::mem::take(&mut self.block);
@@ -250,14 +253,14 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out() {
-        let mut commands = vec![command(1, b"a"), command(2, b"b")];
+        let mut commands = vec![command(1, b"a"), command(2, b"b"), Command::cut(Prefix::new(&[3, 5]))];
         commands[1].action = Action::ExpireSessions { generation: 9 };
         commands[1].footprint = Footprint::Everything;
         let batch = Batch::of(&commands);
         let bytes = postcard::to_stdvec(&batch).unwrap();
         let back: Batch = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(back.iter().collect::<Vec<_>>(), commands);
-        assert_eq!((back.len(), back.footprint()), (2, Footprint::Everything));
+        assert_eq!((back.len(), back.footprint()), (3, Footprint::Everything));
     }
 
     #[test]

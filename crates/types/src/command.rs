@@ -1,4 +1,4 @@
-use crate::Footprint;
+use crate::{Footprint, Prefix};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,6 +45,10 @@ pub enum Action {
         /// The generation that the issuer saw.
         generation: u32,
     },
+    /// A majority of the replicas, the same for all of it, has durably executed this:
+    /// everybody may forget it, and whoever lacks some of it takes a snapshot
+    /// (protocols.md 2.7, and ADR 5). Its footprint is `Everything`.
+    Cut(Prefix),
 }
 
 impl fmt::Debug for Action {
@@ -52,6 +56,7 @@ impl fmt::Debug for Action {
         match self {
             Action::Apply(payload) => write!(f, "apply {}B", payload.len()),
             Action::ExpireSessions { generation } => write!(f, "expire sessions of generation {generation}"),
+            Action::Cut(cut) => write!(f, "cut {cut:?}"),
         }
     }
 }
@@ -77,12 +82,23 @@ impl Command {
     /// asks for it, and only the first of a generation has an effect (protocols.md 2.6).
     #[must_use]
     pub fn expire_sessions(generation: u32) -> Command {
+        Command::housekeeping(generation, Action::ExpireSessions { generation })
+    }
+
+    /// The proposal to agree on a cut. No client asks for it.
+    #[must_use]
+    pub fn cut(cut: Prefix) -> Command {
+        Command::housekeeping(0, Action::Cut(cut))
+    }
+
+    /// A command of the replicas' own: of no session, and in conflict with everything.
+    fn housekeeping(generation: u32, action: Action) -> Command {
         Command {
             request: RequestId { client: ClientId(0), number: 0 },
             acked_below: 0,
             generation,
             footprint: Footprint::Everything,
-            action: Action::ExpireSessions { generation },
+            action,
         }
     }
 }

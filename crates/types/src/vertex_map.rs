@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 /// The furthest above a leader's base that a map will hold a vertex. Whoever takes
 /// vertices from a network checks [`VertexMap::admits`] first.
-pub const WINDOW_MAX: u64 = 1 << 24;
+pub const WINDOW_MAX: u64 = 1 << 20;
 
 /// A map from vertices to values with a moving floor: a ring buffer a leader,
 /// indexed by number, so that the hot path hashes nothing.
@@ -105,9 +105,19 @@ impl<T> VertexMap<T> {
 
     /// Raises the floor: drops every vertex in `prefix`.
     pub fn drop_prefix(&mut self, prefix: &Prefix) {
+        self.take_prefix(prefix, |_, _| {});
+    }
+
+    /// Raises the floor, and hands over what it drops, by leader, then by number.
+    pub fn take_prefix(&mut self, prefix: &Prefix, mut taken: impl FnMut(Vertex, T)) {
         for (leader, below) in prefix.iter() {
             let column = self.column_mut(leader);
-            while column.base < below && column.cells.pop_front().is_some() {
+            while column.base < below
+                && let Some(cell) = column.cells.pop_front()
+            {
+                if let Some(value) = cell {
+                    taken(Vertex::new(leader, column.base), value);
+                }
                 column.base += 1;
             }
             column.base = column.base.max(below);
@@ -159,7 +169,11 @@ mod tests {
                     2 => prop_assert_eq!(fast.remove(vertex), dumb.remove(&vertex)),
                     3 => {
                         floor.raise(vertex.leader, number);
-                        fast.drop_prefix(&floor);
+                        let mut taken = Vec::new();
+                        fast.take_prefix(&floor, |vertex, value| taken.push((vertex, value)));
+                        let expected: Vec<_> =
+                            dumb.iter().map(|(v, value)| (*v, *value)).filter(|(v, _)| floor.contains(*v)).collect();
+                        prop_assert_eq!(taken, expected);
                         dumb.retain(|vertex, _| !floor.contains(*vertex));
                     }
                     _ => fast.insert(vertex, 0),

@@ -168,6 +168,19 @@ impl SimpleNode {
         }
     }
 
+    /// What is forgotten is decided. An own vertex that this leader has not heard of was
+    /// executed by a snapshot, with its batch or as a noop: submitted again, the batch is
+    /// executed if it was not, and answered in any case.
+    pub(crate) fn settle_collected(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
+        let mut unheard = Vec::new();
+        self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
+        for (vertex, proposal) in unheard {
+            self.leader.undecided_count -= 1;
+            out.events.push(Event::Resubmitted { vertex });
+            self.on_submit(proposal.batch, proposal.footprint, out);
+        }
+    }
+
     /// Repeats what was not answered, at doubling ages.
     pub(crate) fn repeat_own(&mut self, out: &mut Outbox<Self>) {
         let repeat = self.options.ticks(self.options.repeat_ms);

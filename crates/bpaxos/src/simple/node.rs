@@ -20,7 +20,8 @@ pub struct SimpleNode {
     pub(crate) index: Option<KeyedIndex>,
     pub(crate) leader: Leader,
     pub(crate) recovery: Recovery,
-    /// Every replica has executed this; carried by requests, and forgotten here.
+    /// Executed by every replica, or cut; carried by requests. What the replica beside
+    /// this node has executed of it is forgotten here.
     pub(crate) floor: Prefix,
     /// The replica beside this node has executed this.
     pub(crate) executed: Prefix,
@@ -53,7 +54,7 @@ impl SimpleNode {
 
     /// Whether the vertex needs nothing more from this node.
     pub(crate) fn is_settled(&self, vertex: Vertex) -> bool {
-        self.executed.contains(vertex) || self.cells.is_dropped(vertex) || self.chosen(vertex).is_some()
+        self.executed.contains(vertex) || self.floor.contains(vertex) || self.chosen(vertex).is_some()
     }
 
     /// Nodes that learn values but cast no votes.
@@ -103,12 +104,27 @@ impl SimpleNode {
     fn on_collect(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
         self.floor.union(floor);
         self.cells.drop_prefix(floor);
-        self.leader.proposals.drop_prefix(floor);
         self.recovery.forget(floor);
         if let Some(index) = &mut self.index {
             index.collect();
         }
         self.tell_floor(out);
+        self.settle_collected(floor, out);
+    }
+
+    /// A majority of the replicas holds this for good, and has agreed so: forget it,
+    /// although a leader that is away has not announced it.
+    fn on_cut(&mut self, cut: &Prefix, out: &mut Outbox<Self>) {
+        if let Some(index) = &mut self.index {
+            index.cut(cut);
+        }
+        self.on_collect(cut, out);
+    }
+
+    /// What is forgotten by others is for the replica to get: nothing to do here.
+    fn on_gced(&mut self, floor: &Prefix) {
+        self.floor.union(floor);
+        self.recovery.forget(floor);
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
@@ -129,7 +145,7 @@ impl SimpleNode {
             Message::Commit { vertex, ballot } => self.on_commit(from, vertex, ballot, out),
             Message::Chosen { vertex, value } => self.learn(vertex, value, false, out),
             Message::Fetch { vertex } => self.on_fetch(from, vertex, out),
-            Message::Gced { floor } => self.recovery.forget(&floor),
+            Message::Gced { floor } => self.on_gced(&floor),
         }
     }
 }
@@ -150,15 +166,19 @@ impl Node for SimpleNode {
             }
             Input::Trust(node) => self.recovery.suspected = self.recovery.suspected.without(node),
             Input::Blocked(vertex) => {
-                // Makes the vertex known, so that it is looked after.
-                let _ = self.cell(vertex);
+                // Makes the vertex known, so that it is looked after. One that is too far away
+                // is waited for by a replica that has much to catch up on.
+                if self.cells.admits(vertex) {
+                    let _ = self.cell(vertex);
+                }
             }
             Input::Executed(prefix) => self.executed.union(&prefix),
             Input::Collect(prefix) => self.on_collect(&prefix, out),
-            Input::Learned(Order::Vertex(vertex, deps), batch) => {
+            Input::Cut(prefix) => self.on_cut(&prefix, out),
+            Input::Learned(Order::Vertex(vertex, deps), batch) if self.cells.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, false, out);
             }
-            Input::Learned(Order::Slot { .. }, _) => {}
+            Input::Learned(..) => {}
         }
     }
 

@@ -4,8 +4,8 @@ use super::network::{Letter, Wire};
 use super::text;
 use super::verbs::{Msg, NodeOf, Script};
 use isegoria_node::{Effect, Input, Node, Outbox, Weight};
-use isegoria_replica::{ReplicaMessage, ReplicaOutbox};
-use isegoria_types::{Batch, NodeId, NodeSet, Order};
+use isegoria_replica::{Installed, ReplicaOutbox};
+use isegoria_types::{Batch, Footprint, NodeId, NodeSet, Order};
 
 /// What follows from a command: steps, the disk, the gate, the replica.
 impl<D: Dialect> Script<D> {
@@ -115,6 +115,11 @@ impl<D: Dialect> Script<D> {
 
     /// What a replica wishes; returns what the node beside it must hear.
     pub(super) fn after_replica(&mut self, own: NodeId, mut out: ReplicaOutbox) -> Vec<Input<NodeOf<D>>> {
+        if let Some(Installed { from, kept, .. }) = out.installed.take() {
+            let again = if kept.is_empty() { String::new() } else { format!(" and executes {kept:?} again") };
+            self.trace.effect(&format!("{own} becomes the snapshot of {from}{again}"));
+            self.observer.installed(own, from);
+        }
         for (place, request, output) in out.applied.take().unwrap_or_default() {
             self.trace.effect(&format!("{own} applies {request} at {place}: {}", text::output(&output)));
             let judged = self.observer.applied(own, (place, request), &output);
@@ -135,9 +140,26 @@ impl<D: Dialect> Script<D> {
         if let Some(prefix) = &out.collect {
             self.trace.effect(&format!("{own} forgets {prefix:?}"));
         }
+        if let Some(prefix) = &out.cut {
+            self.trace.effect(&format!("{own} cuts    {prefix:?}"));
+        }
+        if let Some((number, frozen)) = out.write.take() {
+            self.trace.effect(&format!("{own} writes a snapshot"));
+            let mut bytes = Vec::new();
+            frozen(&mut bytes).expect("writing into memory");
+            self.observer.offered(own);
+            self.process(own).beside.on_written(number, Some(bytes.into()));
+        }
         let mut inputs: Vec<Input<NodeOf<D>>> = out.blocked.drain(..).map(Input::Blocked).collect();
         inputs.extend(out.executed.take().map(Input::Executed));
         inputs.extend(out.collect.take().map(Input::Collect));
+        inputs.extend(out.cut.take().map(Input::Cut));
+        inputs.extend(
+            out.propose.take().map(|command| Input::Submit {
+                batch: Batch::of(&[command]),
+                footprint: Footprint::Everything,
+            }),
+        );
         inputs.extend(out.learned.drain(..).map(|(order, batch)| Input::Learned(order, batch)));
         if let Some(prefix) = out.announce.take() {
             let end = self.hosts[own.index()].disk.end();
@@ -151,11 +173,10 @@ impl<D: Dialect> Script<D> {
     fn announce(&mut self, own: NodeId) -> Vec<Input<NodeOf<D>>> {
         let Host { disk, process } = &mut self.hosts[own.index()];
         let process = process.as_mut().unwrap_or_else(|| panic!("{own} is down"));
-        let Some((_, executed)) = process.announcement.take_if(|(end, _)| disk.is_durable(*end)) else {
+        let Some((_, message)) = process.announcement.take_if(|(end, _)| disk.is_durable(*end)) else {
             return Vec::new();
         };
         let others = self.layout.nodes().without(own);
-        let message = ReplicaMessage::Progress { executed };
         let mut out = ReplicaOutbox::traced();
         process.beside.on_message(own, message.clone(), &mut out);
         let text = text::replica_message(&message);

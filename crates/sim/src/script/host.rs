@@ -1,8 +1,8 @@
 use isegoria_kv::Kv;
 use isegoria_machine::Erased;
 use isegoria_node::{Gate, Node, Protocol};
-use isegoria_replica::Beside;
-use isegoria_types::{Layout, NodeId, Prefix};
+use isegoria_replica::{Beside, ReplicaMessage};
+use isegoria_types::{Layout, NodeId};
 
 /// One machine of a script: its disk, and the process on it while it runs.
 pub(super) struct Host<P: Protocol> {
@@ -16,7 +16,7 @@ pub(super) struct Process<P: Protocol> {
     pub(super) gate: Gate<P::Node>,
     pub(super) beside: Beside,
     /// Own progress, to be told once the log up to the position is durable.
-    pub(super) announcement: Option<(u64, Prefix)>,
+    pub(super) announcement: Option<(u64, ReplicaMessage)>,
 }
 
 /// Records in the order of writing, of which a prefix is durable. A position is a
@@ -96,13 +96,15 @@ impl<P: Protocol> Host<P> {
     /// Writes a checkpoint of the running process at the end of a durable log; returns
     /// its records.
     pub(super) fn checkpoint(&mut self) -> &[<P::Node as Node>::Record] {
-        let process = self.process.as_ref().expect("a checkpoint is taken of a running node");
+        let process = self.process.as_mut().expect("a checkpoint is taken of a running node");
         assert!(self.disk.is_durable(self.disk.end()), "a checkpoint is taken at a durable position");
         let (mut records, mut snapshot) = (Vec::new(), Vec::new());
         process.node.checkpoint(&mut records);
         if let Some(replica) = process.beside.replica() {
             replica.freeze()(&mut snapshot).expect("writing into memory");
         }
+        process.beside.checkpoint_begun();
+        process.beside.checkpoint_ended(true);
         let position = self.disk.records.len();
         &self.disk.checkpoint.insert(Checkpoint { position, records, snapshot }).records
     }

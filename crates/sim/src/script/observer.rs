@@ -28,6 +28,8 @@ pub(super) struct Observer {
     /// What each replica applied in its present life.
     applied: BTreeMap<NodeId, Vec<Applied>>,
     checkpoints: BTreeMap<NodeId, Vec<Applied>>,
+    /// What each replica had applied when it wrote its last snapshot for others.
+    snapshots: BTreeMap<NodeId, Vec<Applied>>,
     /// Conflicting requests in the order in which some replica applied them.
     before: BTreeSet<(RequestId, RequestId)>,
     outputs: BTreeMap<RequestId, Bytes>,
@@ -52,6 +54,7 @@ impl Observer {
             chosen: BTreeMap::new(),
             applied: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             before: BTreeSet::new(),
             outputs: BTreeMap::new(),
             states: Vec::new(),
@@ -237,6 +240,16 @@ impl Observer {
     /// The replica at `node` is part of a checkpoint.
     pub(super) fn checkpointed(&mut self, node: NodeId) {
         self.checkpoints.insert(node, self.applied.get(&node).cloned().unwrap_or_default());
+    }
+
+    /// The replica at `node` writes a snapshot for others.
+    pub(super) fn offered(&mut self, node: NodeId) {
+        self.snapshots.insert(node, self.applied.get(&node).cloned().unwrap_or_default());
+    }
+
+    /// The replica at `node` becomes the snapshot of another.
+    pub(super) fn installed(&mut self, node: NodeId, from: NodeId) {
+        self.applied.insert(node, self.snapshots[&from].clone());
     }
 
     /// The script ends, and the replica of `node`, which runs, has executed this.

@@ -2,7 +2,7 @@
 
 use isegoria_kv::{Op, Output};
 use isegoria_node::Event;
-use isegoria_replica::ReplicaMessage;
+use isegoria_replica::{ReplicaMessage, Rest};
 use isegoria_types::{
     Access, Batch, Class, DepSet, Footprint, KeyHash, NodeSet, Order, Outcome, Refusal, Reply,
 };
@@ -122,13 +122,24 @@ pub(super) fn event(event: &Event) -> String {
 
 pub(super) fn replica_message(message: &ReplicaMessage) -> String {
     match message {
-        ReplicaMessage::Progress { executed } => format!("Progress {executed:?}"),
+        ReplicaMessage::Progress { executed, cut } if cut.is_empty() => format!("Progress {executed:?}"),
+        ReplicaMessage::Progress { executed, cut } => format!("Progress {executed:?} cut {cut:?}"),
         ReplicaMessage::Fetch { have } => format!("Fetch {have:?}"),
-        ReplicaMessage::Commits { commits, have, more } => {
+        ReplicaMessage::Commits { commits, have, rest } => {
             let commits: Vec<String> = commits.iter().map(|(order, batch)| commit(order, batch)).collect();
-            let more = if *more { " and more" } else { "" };
-            format!("Commits {have:?}{more}: {}", commits.join("; "))
+            let rest = match rest {
+                Rest::Nothing => "",
+                Rest::More => " and more",
+                Rest::Forgotten => " and the rest forgotten",
+            };
+            format!("Commits {have:?}{rest}: {}", commits.join("; "))
         }
+        // Numbers and bytes of snapshots are left out: they tell a reader nothing.
+        ReplicaMessage::TakeSnapshot { .. } => "TakeSnapshot".to_owned(),
+        ReplicaMessage::Preparing => "Preparing".to_owned(),
+        ReplicaMessage::NextPiece { offset, .. } => format!("NextPiece from {offset}"),
+        ReplicaMessage::Piece { .. } => "Piece".to_owned(),
+        ReplicaMessage::Withdrawn { .. } => "Withdrawn".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::text;
 use super::trace::Trace;
 use isegoria_kv::Op;
 use isegoria_node::{Input, Node, Protocol};
-use isegoria_replica::ReplicaOutbox;
+use isegoria_replica::{ReplicaOutbox, Retention};
 use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, NodeSet, RequestId};
 
 pub(super) type NodeOf<D> = <<D as Dialect>::Protocol as Protocol>::Node;
@@ -225,6 +225,12 @@ impl<D: Dialect> Script<D> {
     pub fn suspect(&mut self, node: NodeId, about: NodeId) {
         self.trace.command(&format!("{node} suspects {about}"));
         self.step(node, Input::Suspect(about));
+    }
+
+    /// The replica of `node` holds at most so many values for others before it proposes a cut.
+    pub fn retain(&mut self, node: NodeId, count_max: usize) {
+        let bytes_max = Retention::default().bytes_max;
+        self.process(node).beside.retain(Retention { count_max, bytes_max });
     }
 
     /// The replica of `node` tells how far it is, and fetches what it seems to have missed.

@@ -84,10 +84,10 @@ impl Dialect for Multi {
     fn message(message: &multipaxos::Message) -> String {
         use multipaxos::Message;
         match message {
-            Message::PreVote { ballot } => format!("PreVote {ballot}"),
+            Message::PreVote { ballot, .. } => format!("PreVote {ballot}"),
             Message::PreVoteOk { ballot } => format!("PreVoteOk {ballot}"),
             Message::Phase1a { ballot, from_slot } => format!("Phase1a {ballot} from slot {from_slot}"),
-            Message::Phase1b { ballot, from_slot, votes, next_slot } => {
+            Message::Phase1b { ballot, from_slot, votes, next_slot, .. } => {
                 let votes: Vec<String> = votes.iter().map(vote).collect();
                 let votes = if votes.is_empty() { "no votes".to_owned() } else { votes.join("; ") };
                 let next = next_slot.map_or(String::new(), |slot| format!(", next slot {slot}"));

@@ -162,7 +162,7 @@ impl Log {
         for _ in 0..PATIENCE_MAX {
             step(node, Input::Timer(Timer::Election), out);
             let asked = out.sends.iter().find_map(|send| match send.message {
-                Message::PreVote { ballot } => Some(ballot),
+                Message::PreVote { ballot, .. } => Some(ballot),
                 _ => None,
             });
             if let Some(ballot) = asked {
@@ -291,7 +291,9 @@ impl Subject for Log {
     }
 
     fn hear(&self, message: Message) -> Message {
-        let Message::Phase1b { ballot, from_slot, mut votes, next_slot } = message else { return message };
+        let Message::Phase1b { ballot, from_slot, mut votes, next_slot, base } = message else {
+            return message;
+        };
         match self.plant {
             Plant::DeafCandidate => votes.clear(),
             Plant::VoidedGhosts => {
@@ -301,6 +303,6 @@ impl Subject for Log {
             }
             Plant::None | Plant::ForgottenPromises => {}
         }
-        Message::Phase1b { ballot, from_slot, votes, next_slot }
+        Message::Phase1b { ballot, from_slot, votes, next_slot, base }
     }
 }
