@@ -23,8 +23,8 @@
 //! | B8 | [`answered_after_execution`] | `b08_answer_at_commit` |
 //! | B9 | [`restarted_dependency_node_remembers`] | `m15_index_not_rebuilt` |
 //! | B10 | [`later_request_first`] | `m27_largest_number` |
-//! | B11 | [`forgotten_vertex_gets_no_vote`], [`takeover_leaves_forgotten_slots_alone`] | `m28_forgotten_is_fresh`, `m28_log_takeover_where_forgotten` |
-//! | B12 | [`checkpoint_holds_what_stands_above_a_hole`]: a restart from a checkpoint, all there is without snapshots between nodes | none: sessions and chosen values cover for lost extras there |
+//! | B11 | [`forgotten_vertex_gets_no_vote`], [`takeover_leaves_forgotten_slots_alone`], [`candidate_behind_the_cut_leads_nothing`] | `m28_forgotten_is_fresh`, `m28_log_takeover_where_forgotten`, `m28_log_leads_behind_the_cut` |
+//! | B12 | [`checkpoint_holds_what_stands_above_a_hole`] for a restart; between nodes `crates/replica/tests/snapshots.rs`, where a snapshot can be as old as the trace wants | `m29_extras_dropped` |
 //! | B14 | [`naming_a_vertex_names_all_before_it`], [`noop_carries_no_dependency`] | `m26_latest_only` |
 //! | B18 | [`ghosts_stay_dead`] | `b18_ghosts_are_applied` |
 //! | B19b | [`chosen_is_final`] | `b19b_committed_acks` |
@@ -128,6 +128,7 @@ scripts! {
     forgetting {
         forgotten_vertex_gets_no_vote,
         takeover_leaves_forgotten_slots_alone,
+        candidate_behind_the_cut_leads_nothing,
         nothing_is_forgotten_that_one_lacks,
         checkpoint_holds_what_stands_above_a_hole,
     }

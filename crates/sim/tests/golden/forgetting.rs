@@ -107,3 +107,48 @@ pub(crate) fn checkpoint_holds_what_stands_above_a_hole() -> String {
     s.deliver_in_turn(&[n1, n2, n3], TELL);
     s.finish(&[Property::Once, Property::State, Property::Durability])
 }
+
+/// B11, behind a cut. n4 and n5 were away while n1, n2 and n3 chose two commands and
+/// agreed to forget them. n4 asks for promises before n1 has forgotten, and hears n1's
+/// after; n3 would vote for anything in n4's ballot.
+pub(crate) fn candidate_behind_the_cut_leads_nothing() -> String {
+    let mut s = multi("B11 behind a cut, who lacks what is forgotten does not lead", &together(5));
+    let [n1, n2, n3, n4, n5] = nodes();
+    elect(&mut s, n2, &[n1, n3]);
+    agree(&mut s, &[n1, n2, n3]);
+    for value in ["x", "y"] {
+        s.submit(n2, put("k", value));
+        agree(&mut s, &[n1, n2, n3]);
+    }
+    s.lose("");
+    for node in [n1, n2, n3] {
+        s.gossip(node);
+    }
+    s.deliver_among(&[n1, n2, n3], "Progress");
+    s.note("n2 ought to hold one value at most: it proposes a cut, which n1 votes for");
+    s.retain(n2, 1);
+    for _ in 0..4 {
+        s.gossip(n2);
+    }
+    s.deliver(n2, n1, "Phase2a");
+    s.deliver(n1, n2, "Phase2b");
+    s.deliver(n2, n3, "Phase2a");
+    s.deliver(n3, n2, "Phase2b");
+    s.note("n4 campaigns; n1 forgets before the request for its promise comes");
+    give_up(&mut s, &[n1]);
+    campaign(&mut s, n4, &[n1, n5]);
+    s.deliver(n2, n1, "Chosen 0.n2 below 4");
+    s.gossip(n1);
+    s.deliver_in_turn(&[n4, n1, n5], &["Phase1a", "Phase1b"]);
+    s.note("had n4 taken over, its noops would be chosen now");
+    s.deliver_among(&[n3, n4, n5], "Phase2");
+    s.note("n4 catches up by n1's snapshot");
+    s.lose("Heartbeat");
+    for _ in 0..3 {
+        s.gossip(n1);
+        s.deliver(n1, n4, "Progress");
+        s.gossip(n4);
+        s.deliver_in_turn(&[n1, n4], &["Fetch", "Commits", "TakeSnapshot", "Preparing", "Piece"]);
+    }
+    s.finish(&[Property::Agreement, Property::State])
+}
