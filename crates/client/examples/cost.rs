@@ -12,7 +12,7 @@ use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
     Endpoint, Link, LinkOptions, LinkState, Listener, PeerServer, PeerSink, WIRE_VERSION,
 };
-use isegoria_types::{NodeId, NodeSet, Outcome, Reply, Request};
+use isegoria_types::{Incarnation, NodeId, NodeSet, Outcome, Reply, Request};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::mpsc;
@@ -56,7 +56,14 @@ impl ClientSink for Echo {
 
 fn identity(index: usize) -> Identity {
     let (node, members) = (NodeId::new(index), NodeSet::first(2));
-    Identity { cluster: 1, node, members, relation: 1, wire: WIRE_VERSION, incarnation: 1 }
+    Identity {
+        cluster: 1,
+        node,
+        members,
+        relation: 1,
+        wire: WIRE_VERSION,
+        incarnation: Incarnation { directory: 1, start: 1, nonce: 1 },
+    }
 }
 
 fn runtime() -> Runtime {

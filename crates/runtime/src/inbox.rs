@@ -1,7 +1,9 @@
 use bytes::Bytes;
+use isegoria_storage::Incarnations;
+use isegoria_transport::Mismatch;
 use isegoria_transport::client_port::{ClientSink, ConnectionId, Opened, ReplySender};
 use isegoria_transport::peer::PeerSink;
-use isegoria_types::{NodeId, Request};
+use isegoria_types::{Incarnation, NodeId, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +30,10 @@ pub(crate) enum Arrival {
     Link {
         peer: NodeId,
         up: bool,
+    },
+    /// A peer knows that this node has lost what it promised.
+    Amnesia {
+        by: NodeId,
     },
     /// A snapshot for others was written, or could not be.
     Snapshot {
@@ -85,19 +91,35 @@ impl Inbox {
 }
 
 /// The peer port's side of the inbox.
-pub(crate) struct FromPeers(pub(crate) Arc<Inbox>);
+pub(crate) struct FromPeers {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) incarnations: Arc<Mutex<Incarnations>>,
+}
 
 impl PeerSink for FromPeers {
     fn deliver(&self, from: NodeId, frames: Bytes) -> bool {
-        let mut queue = self.0.queue.lock();
-        if queue.byte_count + frames.len() > self.0.bytes_max {
+        let inbox = &self.inbox;
+        let mut queue = inbox.queue.lock();
+        if queue.byte_count + frames.len() > inbox.bytes_max {
             return false;
         }
         queue.byte_count += frames.len();
         queue.arrivals.push(Arrival::Frames { from, frames });
         drop(queue);
-        self.0.arrived.notify_one();
+        inbox.arrived.notify_one();
         true
+    }
+
+    fn meet(&self, from: NodeId, incarnation: Incarnation) -> Result<(), Mismatch> {
+        match self.incarnations.lock().meet(from, incarnation) {
+            Ok(None) => Ok(()),
+            Ok(Some(ours)) => Err(Mismatch::Amnesia { peer: from, ours, yours: incarnation }),
+            // What cannot be remembered is not let in; the peer calls again.
+            Err(error) => {
+                tracing::warn!(%from, %error, "a peer is not let in");
+                Err(Mismatch::Busy)
+            }
+        }
     }
 }
 

@@ -34,9 +34,25 @@ pub enum LoopError {
     /// The log failed: nothing can be promised any more.
     #[error("the log cannot be written: {0}; the node stops, having acknowledged nothing that is lost")]
     Log(#[from] LogFailure),
+    /// This node's disk was emptied or set back.
+    #[error("{}", amnesia(*by))]
+    Amnesia {
+        /// Who has met it with more than it has now.
+        by: NodeId,
+    },
     /// A record is larger than a log segment.
     #[error(transparent)]
     Record(#[from] RecordTooLarge),
+}
+
+/// What an operator needs to hear about a node that has lost what it promised.
+pub(crate) fn amnesia(by: NodeId) -> String {
+    format!(
+        "{by} has met this node with another data directory, or with a later state of this one: it has lost what it \
+         promised, so it neither votes nor serves; stop it, put the newest data directory back in its place, and \
+         start it again with `isegoria serve`; if that is lost for good, the others go on without this node, and its \
+         name must not be used again"
+    )
 }
 
 /// What the loop itself waits for, besides the node's timers.
@@ -168,6 +184,7 @@ impl<N: Node> NodeLoop<N> {
                 tracing::info!(%peer, up, "link");
                 self.step(if up { Input::Trust(peer) } else { Input::Suspect(peer) })
             }
+            Arrival::Amnesia { by } => Err(LoopError::Amnesia { by }),
             Arrival::Snapshot { number, bytes } => {
                 self.beside.on_written(number, bytes);
                 Ok(())

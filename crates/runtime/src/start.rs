@@ -8,14 +8,17 @@ use crate::settings::Settings;
 use isegoria_machine::Machine;
 use isegoria_node::{ConfigError, Protocol};
 use isegoria_replica::Beside;
-use isegoria_storage::{Identity as LogIdentity, Store, StoreError, StoreOptions};
+use isegoria_storage::{Durability, Identity as LogIdentity, Incarnations, Store, StoreError, StoreOptions};
 use isegoria_transport::client_port::{ClientServer, ClientServerOptions, Opened, PeerAddress};
 use isegoria_transport::peer::{Identity, PeerServerOptions};
-use isegoria_transport::{Endpoint, Link, LinkHandle, LinkOptions, Listener, PeerServer, WIRE_VERSION};
-use isegoria_types::NodeId;
+use isegoria_transport::{
+    Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, WIRE_VERSION,
+};
+use isegoria_types::{Incarnation, NodeId};
+use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Why a node cannot run, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,12 @@ pub enum RunError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The data directory is new, and a peer knows another one of this node.
+    #[error("{}", crate::node_loop::amnesia(*by))]
+    Amnesia {
+        /// The peer.
+        by: NodeId,
+    },
     /// What is stored cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -77,16 +86,23 @@ pub async fn run<P: Protocol>(
     let (fresh, torn) = (recovered.fresh, recovered.torn.clone());
     let record_count = replay(recovered, &mut node, &mut beside)?;
     tracing::info!(%own, protocol = P::NAME, durability = %settings.durability, fresh, record_count, ?torn, "started");
-    let identity = identity(&settings, relation.version());
-    let outward = Outward::new(links(&settings, identity, &inbox));
-    let _peers =
-        PeerServer::spawn(peer_port, identity, PeerServerOptions::default(), FromPeers(Arc::clone(&inbox)));
+    let incarnations = Arc::new(Mutex::new(incarnations(&settings)?));
+    let identity = identity(&settings, relation.version(), incarnations.lock().own());
+    let links = links(&settings, identity, (&inbox, &incarnations));
+    let sink = FromPeers { inbox: Arc::clone(&inbox), incarnations: Arc::clone(&incarnations) };
+    let _peers = PeerServer::spawn(peer_port, identity, PeerServerOptions::default(), sink);
     let opened = opened(&settings, relation.version());
     let _clients = client_port.map(|listener| {
         let sink = FromClients { inbox: Arc::clone(&inbox), opened };
         ClientServer::spawn(listener, ClientServerOptions::default(), sink)
     });
     let journal = Journal::new(log, settings.durability, settings.limits.checkpoint_bytes);
+    started();
+    tokio::pin!(stop);
+    tokio::select! {
+        joined = join(own, &links, &incarnations) => joined?,
+        () = &mut stop => return Ok(Stats::default()),
+    }
     let mut node_loop = NodeLoop::new(Parts {
         own,
         node_count: settings.layout.node_count,
@@ -95,11 +111,10 @@ pub async fn run<P: Protocol>(
         relation,
         journal,
         inbox,
-        outward,
+        outward: Outward::new(links),
         limits: settings.limits.clone(),
     });
-    started();
-    node_loop.run(stop).await?;
+    node_loop.run(&mut stop).await?;
     let stats = node_loop.stats();
     node_loop.close()?;
     write_stats(&settings, &stats)?;
@@ -134,16 +149,59 @@ fn open_store(
     Store::open(&settings.data_dir, identity, settings.durability, options)
 }
 
-/// Who this node is for its peers. The time of the start tells one start from another.
-fn identity(settings: &Settings, relation: u64) -> Identity {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// How often a new node says whom it waits for.
+const JOIN_PATIENCE: Duration = Duration::from_secs(5);
+
+fn incarnations(settings: &Settings) -> Result<Incarnations, StoreError> {
+    if settings.durability == Durability::Memory {
+        Ok(Incarnations::in_memory(settings.own, rand::random))
+    } else {
+        Incarnations::open(&settings.data_dir, settings.own, rand::random)
+    }
+}
+
+/// A data directory that never met all peers may be that of a node which lost its disk,
+/// and has promised what it does not know: before it takes part, every peer says that it
+/// does not know another one.
+async fn join(
+    own: NodeId,
+    links: &[Option<LinkHandle>],
+    incarnations: &Mutex<Incarnations>,
+) -> Result<(), RunError> {
+    if incarnations.lock().has_joined() {
+        return Ok(());
+    }
+    for (index, link) in links.iter().enumerate() {
+        let Some(link) = link else { continue };
+        let by = NodeId::new(index);
+        let forgot = |state: &LinkState| matches!(state, LinkState::Refused(Mismatch::Amnesia { .. }));
+        let mut state = link.state();
+        let is_amnesia = loop {
+            let met = state.wait_for(|state| state.is_up() || forgot(state));
+            match tokio::time::timeout(JOIN_PATIENCE, met).await {
+                Ok(Ok(state)) => break forgot(&state),
+                Ok(Err(_)) => break false,
+                Err(_) => {
+                    tracing::warn!(%own, peer = %by, "a new data directory takes part once every peer was met; waiting");
+                }
+            }
+        };
+        if is_amnesia {
+            return Err(RunError::Amnesia { by });
+        }
+    }
+    Ok(incarnations.lock().join()?)
+}
+
+/// Who this node is for its peers.
+fn identity(settings: &Settings, relation: u64, incarnation: Incarnation) -> Identity {
     Identity {
         cluster: settings.cluster,
         node: settings.own,
         members: settings.layout.nodes(),
         relation,
         wire: WIRE_VERSION,
-        incarnation: u64::try_from(since.as_micros()).unwrap_or(u64::MAX),
+        incarnation,
     }
 }
 
@@ -166,7 +224,11 @@ fn opened(settings: &Settings, relation: u64) -> Opened {
 }
 
 /// A link to every other node, whose state becomes hints for the failure detector.
-fn links(settings: &Settings, identity: Identity, inbox: &Arc<Inbox>) -> Vec<Option<LinkHandle>> {
+fn links(
+    settings: &Settings,
+    identity: Identity,
+    (inbox, incarnations): (&Arc<Inbox>, &Arc<Mutex<Incarnations>>),
+) -> Vec<Option<LinkHandle>> {
     let connect = |(index, member): (usize, &crate::Member)| {
         let to = NodeId::new(index);
         if to == settings.own {
@@ -174,12 +236,23 @@ fn links(settings: &Settings, identity: Identity, inbox: &Arc<Inbox>) -> Vec<Opt
         }
         let link = Link { identity, to, endpoint: member.peer.clone(), options: LinkOptions::default() };
         let handle = link.spawn();
-        let (mut state, inbox) = (handle.state(), Arc::clone(inbox));
+        let (mut state, inbox, incarnations) = (handle.state(), Arc::clone(inbox), Arc::clone(incarnations));
         tokio::spawn(async move {
             // A peer that is down from the start is suspected, too.
             let mut was_up = None;
             while state.changed().await.is_ok() {
-                let up = state.borrow_and_update().is_up();
+                let now = state.borrow_and_update().clone();
+                match &now {
+                    LinkState::Refused(Mismatch::Amnesia { .. }) => inbox.push(Arrival::Amnesia { by: to }),
+                    // A peer that has lost its promises is told so when it calls here.
+                    LinkState::Up(welcome) => {
+                        if let Err(error) = incarnations.lock().meet(to, welcome.incarnation) {
+                            tracing::warn!(%to, %error, "a peer is not remembered");
+                        }
+                    }
+                    _ => {}
+                }
+                let up = now.is_up();
                 if was_up.replace(up) != Some(up) {
                     inbox.push(Arrival::Link { peer: to, up });
                 }

@@ -1,5 +1,6 @@
 use crate::lists::{Use, element};
 use crate::network::chance;
+use crate::plan::PATIENT_MS;
 use crate::plan::Workload;
 use crate::trace::{Mark, What};
 use crate::world::{Event, World};
@@ -65,7 +66,8 @@ impl<P: Protocol> World<P> {
             retry_ms: 400,
             retry_ms_max: 2_000,
             refused_ms: 20,
-            deadline_ms: workload.deadline_ms,
+            // One is patient: a history without any answer proves nothing.
+            deadline_ms: if index == 0 { PATIENT_MS } else { workload.deadline_ms },
         };
         Session::new(ClientId(id), generation, Targets::new(home, self.plan.layout.leaders), options)
     }

@@ -12,6 +12,8 @@ use rand_chacha::ChaCha8Rng;
 pub const FAULT_COUNT_MIN: usize = 10;
 /// Drawn are at least this many: a crash of what is down is none.
 const FAULT_DRAW_MIN: usize = 14;
+/// Longer than any run takes to answer, ms.
+pub(crate) const PATIENT_MS: u64 = 45_000;
 /// A flapping link: the same partition this often,
 const FLAP_COUNT: u64 = 5;
 /// each time after so long, µs.
@@ -52,7 +54,7 @@ pub(crate) struct Workload {
     pub(crate) first_use: u64,
     /// The probability of the one hot key.
     pub(crate) hot: f64,
-    /// After this long a client gives a request up, ms.
+    /// After this long a client gives a request up, ms; the first one is patient.
     pub(crate) deadline_ms: u64,
     /// The most commands in a batch.
     pub(crate) batch_max: usize,
@@ -103,7 +105,7 @@ impl Workload {
             key_count: rng.random_range(1..9),
             first_use: rng.random_range(0..3),
             hot: [0.0, 0.0, 0.5, 0.95][rng.random_range(0..4)],
-            deadline_ms: if chance(rng, 0.3) { rng.random_range(500..5_000) } else { 45_000 },
+            deadline_ms: if chance(rng, 0.3) { rng.random_range(500..5_000) } else { PATIENT_MS },
             batch_max: [1, 1, 4, 32][rng.random_range(0..4)],
         }
     }

@@ -103,6 +103,11 @@ impl StoreError {
         }
     }
 
+    /// A file that is damaged as a whole.
+    pub(crate) fn damaged_whole(file: &Path, what: &str) -> StoreError {
+        StoreError::Damaged { file: file.to_path_buf(), offset: 0, what: what.to_owned(), repair: REPAIR }
+    }
+
     /// Wraps what is wrong with a log, of which `file` is the damaged part.
     pub(crate) fn damage(damage: &Damage, file: PathBuf) -> StoreError {
         if let Damage::Header { source, .. } = damage

@@ -1,4 +1,4 @@
-use isegoria_types::NodeId;
+use isegoria_types::{Incarnation, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// Why two processes that met do not belong together. The sentence names both
@@ -50,6 +50,23 @@ pub enum Mismatch {
         /// The caller's version.
         yours: u64,
     },
+    /// A node that has forgotten what it promised: its data directory is new, or was set back.
+    #[error(
+        "node {peer} was here as {ours} and now calls as {yours}: it has lost what it promised and must not take part"
+    )]
+    Amnesia {
+        /// The node.
+        peer: NodeId,
+        /// As what it was met.
+        ours: Incarnation,
+        /// As what it calls.
+        yours: Incarnation,
+    },
+    /// The callee cannot write down whom it meets.
+    #[error(
+        "the node cannot let anybody in now: its disk does not take what it must remember; free some space"
+    )]
+    Busy,
     /// A process that was replaced by a later start of the same node.
     #[error(
         "node {peer} was here with incarnation {ours} and now calls with {yours}; stop the older process or give it its own disk"

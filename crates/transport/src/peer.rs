@@ -12,7 +12,7 @@ pub use link::{Link, LinkHandle, LinkOptions, LinkState, SendError};
 pub use server::{PeerServer, PeerServerOptions, PeerSink};
 
 use crate::Mismatch;
-use isegoria_types::{NodeId, NodeSet};
+use isegoria_types::{Incarnation, NodeId, NodeSet};
 use serde::{Deserialize, Serialize};
 
 /// Who a node is, and whom it works with: equal on all nodes but for `node` and `incarnation`.
@@ -28,8 +28,8 @@ pub struct Identity {
     pub relation: u64,
     /// The version of the bytes, [`crate::WIRE_VERSION`].
     pub wire: u32,
-    /// Which start of this node it is; higher with every start.
-    pub incarnation: u64,
+    /// Which start of this node it is, on which data directory.
+    pub incarnation: Incarnation,
 }
 
 /// What a caller says first on the peer port.
@@ -46,7 +46,7 @@ pub struct Hello {
     /// The version of its conflict relation.
     pub relation: u64,
     /// Which start of the caller it is.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
 }
 
 /// The answer to an accepted hello.
@@ -55,7 +55,7 @@ pub struct Welcome {
     /// Who is here.
     pub node: NodeId,
     /// Which start of it this is.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
 }
 
 /// The answer to a delivery.
@@ -134,7 +134,7 @@ mod tests {
             members: NodeSet::first(3),
             relation: 11,
             wire: 1,
-            incarnation: 5,
+            incarnation: Incarnation { directory: 3, start: 5, nonce: 7 },
         };
         let good = Identity { node: node(1), ..ours }.hello(node(0));
         assert_eq!(ours.check(&good), Ok(()));

@@ -9,7 +9,7 @@ use isegoria_transport::{
     Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, PeerSink,
     WIRE_VERSION, dial, frames,
 };
-use isegoria_types::{NodeId, NodeSet};
+use isegoria_types::{Incarnation, NodeId, NodeSet};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,7 +120,7 @@ fn identity(node: usize) -> Identity {
         members: NodeSet::first(3),
         relation: 1,
         wire: WIRE_VERSION,
-        incarnation: 1,
+        incarnation: Incarnation { directory: 1, start: 1, nonce: 1 },
     }
 }
 
@@ -335,7 +335,7 @@ async fn a_peer_that_stops_answering_is_noticed(place: Place) {
     until(|| link.dropped_count() == 1).await;
     // Welcomes (answer to call 0: hello, accepted, by node 0, incarnation 1), then stops.
     let mut stopped = listener.accept().await;
-    stopped.write_all(b"\x00\x00\x00\x06\x00\x00\x00\x00\x00\x01").await.unwrap();
+    stopped.write_all(b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x01\x01\x01").await.unwrap();
     state(&link, LinkState::is_up).await;
     (2..9).for_each(|number| assert!(send(&link, number)));
     link.flush();
@@ -385,7 +385,7 @@ async fn a_delivery_before_the_hello_is_refused(place: Place) {
 async fn an_older_incarnation_is_refused(place: Place) {
     let (_server, sink, endpoint) = serve(&place.endpoint, PeerServerOptions::default()).await;
     let mut newer = link(&endpoint);
-    newer.identity.incarnation = 2;
+    newer.identity.incarnation.start = 2;
     let newer = newer.spawn();
     state(&newer, LinkState::is_up).await;
     let older = link(&endpoint).spawn();

@@ -4,7 +4,7 @@ use crate::calls::{Calls, Closed};
 use crate::codec::{ENVELOPE_BYTES, server_transport};
 use crate::{FRAME_BYTES_MAX, Listener, LogLimit, Mismatch, Stream};
 use bytes::Bytes;
-use isegoria_types::NodeId;
+use isegoria_types::{Incarnation, NodeId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,15 @@ pub trait PeerSink: Send + Sync + 'static {
     /// Takes the frames of one call (split them with [`crate::frames`]) in one
     /// step, without waiting. `false` says that the queue is full and all of them were dropped.
     fn deliver(&self, from: NodeId, frames: Bytes) -> bool;
+
+    /// A peer calls that belongs to the cluster: whether it may be what was met as it before.
+    ///
+    /// # Errors
+    /// If it has lost what it had then.
+    fn meet(&self, from: NodeId, incarnation: Incarnation) -> Result<(), Mismatch> {
+        let _ = (from, incarnation);
+        Ok(())
+    }
 }
 
 /// Limits of the peer port.
@@ -63,7 +72,7 @@ struct Shared {
 
 #[derive(Clone, Copy)]
 struct Speaker {
-    incarnation: u64,
+    start: u64,
     connection: u64,
 }
 
@@ -207,15 +216,13 @@ impl Connection<'_> {
 impl Shared {
     fn admit(&self, connection: u64, hello: &Hello) -> Result<Welcome, Mismatch> {
         self.identity.check(hello)?;
+        self.sink.meet(hello.from, hello.incarnation)?;
         let mut peers = self.peers.lock();
-        let speaker = Speaker { incarnation: hello.incarnation, connection };
+        let start = hello.incarnation.start;
+        let speaker = Speaker { start, connection };
         let latest = peers.entry(hello.from).or_insert(speaker);
-        if hello.incarnation < latest.incarnation {
-            return Err(Mismatch::Incarnation {
-                peer: hello.from,
-                ours: latest.incarnation,
-                yours: hello.incarnation,
-            });
+        if start < latest.start {
+            return Err(Mismatch::Incarnation { peer: hello.from, ours: latest.start, yours: start });
         }
         *latest = speaker;
         Ok(Welcome { node: self.identity.node, incarnation: self.identity.incarnation })
