@@ -48,6 +48,9 @@ struct Place {
     _folder: tempfile::TempDir,
 }
 
+/// The answer to call 0: hello, accepted, by node 0, whose incarnation is all ones.
+const WELCOME: &[u8] = b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x01\x01\x01";
+
 fn place(kind: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let endpoint = match kind {
@@ -333,9 +336,9 @@ async fn a_peer_that_stops_answering_is_noticed(place: Place) {
     link.flush();
     state(&link, |state| *state == LinkState::Down).await;
     until(|| link.dropped_count() == 1).await;
-    // Welcomes (answer to call 0: hello, accepted, by node 0, incarnation 1), then stops.
+    // Welcomes, then stops.
     let mut stopped = listener.accept().await;
-    stopped.write_all(b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x01\x01\x01").await.unwrap();
+    stopped.write_all(WELCOME).await.unwrap();
     state(&link, LinkState::is_up).await;
     (2..9).for_each(|number| assert!(send(&link, number)));
     link.flush();
@@ -354,7 +357,7 @@ async fn a_full_window_delays_frames_but_not_for_a_round_trip(place: Place) {
         let link = link.spawn();
         // A peer so far away that no answer comes during this test.
         let mut far = listener.accept().await;
-        far.write_all(b"\x00\x00\x00\x06\x00\x00\x00\x00\x00\x01").await.unwrap();
+        far.write_all(WELCOME).await.unwrap();
         state(&link, LinkState::is_up).await;
         until(|| link.call_count() >= 1).await;
         for number in 0..20 {
