@@ -6,7 +6,7 @@
 //! Invariants: conflicting commands are executed in the same order everywhere; a
 //! request is applied at most once, whatever is retried where; answers come after
 //! execution (protocols.md 2.4); nothing is forgotten that some replica has not
-//! durably executed, unless all have agreed that one majority holds it ([`cuts`]).
+//! durably executed, unless all have agreed that one majority holds it (ADR 5).
 //!
 //! It runs no timer, stores nothing and knows no protocol.
 
