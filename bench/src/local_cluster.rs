@@ -248,6 +248,28 @@ impl LocalCluster {
         }
     }
 
+    /// Makes the process of the node at `index` stand still, if it runs.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn pause(&self, index: usize) {
+        self.signal(index, Signal::STOP);
+    }
+
+    /// Lets a process that stands still go on.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn resume(&self, index: usize) {
+        self.signal(index, Signal::CONT);
+    }
+
+    fn signal(&self, index: usize, what: Signal) {
+        if self.alive[index] {
+            signal(self.nodes[index].pid, what);
+        }
+    }
+
     fn index(&self, name: &str) -> usize {
         self.nodes.iter().position(|node| node.name == name).expect("a node of this cluster")
     }

@@ -19,6 +19,7 @@ pub(crate) struct Board {
     pub(crate) down: BTreeSet<String>,
     pub(crate) kills: usize,
     pub(crate) restarts: usize,
+    pub(crate) pauses: usize,
     /// The longest time that this process itself stood still: for so long the machine was
     /// overloaded, and a cluster that did not answer is not to blame.
     pub(crate) own_pause: Duration,
@@ -30,6 +31,7 @@ pub(crate) async fn begin(fault: Fault, cluster: &mut LocalCluster, board: &Mute
         let mut board = board.lock();
         board.down.insert(cluster.nodes()[fault.node()].name.clone());
         board.kills += fault.kill_count();
+        board.pauses += fault.pause_count();
     }
     fault.begin(cluster).await;
 }

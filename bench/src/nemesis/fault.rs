@@ -1,4 +1,5 @@
 use super::kill::Kill;
+use super::pause::Pause;
 use crate::local_cluster::{ClusterError, LocalCluster};
 use rand::Rng;
 use std::fmt;
@@ -10,15 +11,18 @@ use std::time::Duration;
 pub enum FaultKind {
     /// A node is killed and started again later.
     Kill,
+    /// A node's process stands still for a while.
+    Pause,
 }
 
 impl FaultKind {
-    const ALL: [(&'static str, FaultKind); 1] = [("kill", FaultKind::Kill)];
+    const ALL: [(&'static str, FaultKind); 2] = [("kill", FaultKind::Kill), ("pause", FaultKind::Pause)];
 
     /// A fault of this kind at `node`, with everything that is left to chance drawn.
     pub(crate) fn draw(self, node: usize, rng: &mut impl Rng) -> Fault {
         match self {
             FaultKind::Kill => Fault::Kill(Kill::draw(node, rng)),
+            FaultKind::Pause => Fault::Pause(Pause::draw(node, rng)),
         }
     }
 }
@@ -72,6 +76,7 @@ impl fmt::Display for FaultKinds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Kill(Kill),
+    Pause(Pause),
 }
 
 impl Fault {
@@ -79,6 +84,7 @@ impl Fault {
     pub(crate) fn node(self) -> usize {
         match self {
             Fault::Kill(kill) => kill.node,
+            Fault::Pause(pause) => pause.node,
         }
     }
 
@@ -86,6 +92,7 @@ impl Fault {
     pub(crate) fn length(self) -> Duration {
         match self {
             Fault::Kill(kill) => kill.down,
+            Fault::Pause(pause) => pause.length,
         }
     }
 
@@ -93,12 +100,19 @@ impl Fault {
     pub(crate) fn kill_count(self) -> usize {
         match self {
             Fault::Kill(kill) => 1 + usize::from(kill.again_after.is_some()),
+            Fault::Pause(_) => 0,
         }
+    }
+
+    /// How many pauses it is.
+    pub(crate) fn pause_count(self) -> usize {
+        usize::from(matches!(self, Fault::Pause(_)))
     }
 
     pub(crate) async fn begin(self, cluster: &mut LocalCluster) {
         match self {
             Fault::Kill(kill) => kill.begin(cluster).await,
+            Fault::Pause(pause) => pause.begin(cluster),
         }
     }
 
@@ -106,6 +120,10 @@ impl Fault {
     pub(crate) async fn end(self, cluster: &mut LocalCluster) -> Result<(), ClusterError> {
         match self {
             Fault::Kill(kill) => kill.end(cluster).await,
+            Fault::Pause(pause) => {
+                pause.end(cluster);
+                Ok(())
+            }
         }
     }
 }
@@ -116,7 +134,9 @@ mod tests {
 
     #[test]
     fn only_known_names_are_faults() {
-        for (text, expected) in [("kill", "kill"), ("none", "none"), ("kill,kill", "kill")] {
+        for (text, expected) in
+            [("kill", "kill"), ("none", "none"), ("kill,kill", "kill"), ("pause,kill", "kill,pause")]
+        {
             assert_eq!(text.parse::<FaultKinds>().unwrap().to_string(), expected);
         }
         for text in ["", "freeze", "kill,freeze", "kill,none", "Kill"] {

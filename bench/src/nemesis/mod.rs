@@ -9,7 +9,7 @@
 //! start, or does not answer again is a finding, as is a broken promise.
 //!
 //! Not done here: faults between processes (partitions, slow links), of disks, and of
-//! clocks. A fault is a file beside `kill.rs` and a variant of `Fault`.
+//! clocks. A fault is a file beside `kill.rs` and `pause.rs`, and a variant of `Fault`.
 
 mod actor;
 mod board;
@@ -22,6 +22,7 @@ mod kill;
 mod kv_mix;
 mod list_mix;
 mod mix;
+mod pause;
 mod plan;
 mod probe;
 mod report;
@@ -115,7 +116,8 @@ impl Run<'_> {
         let longest_gap = journal.lock().longest_gap();
         drop(drill);
         findings.extend(stall(longest_gap, &board));
-        findings.extend(stop(cluster, &board).await);
+        let (finding, stats) = stop(cluster, &board).await;
+        findings.extend(finding);
         let journal = Arc::into_inner(journal).expect("all clients have ended").into_inner();
         let counts = journal.counts();
         journal.finish()?;
@@ -126,6 +128,9 @@ impl Run<'_> {
             counts,
             kills: board.kills,
             restarts: board.restarts,
+            pauses: board.pauses,
+            cuts: stats.iter().map(|stats| stats.cut_count).max().unwrap_or(0),
+            snapshots: stats.iter().map(|stats| stats.snapshot_count).sum(),
             longest_unavailability_s: longest_gap.as_secs_f64(),
             own_pause_s: board.own_pause.as_secs_f64(),
             answered_again_s: answered_again.map(|time| time.as_secs_f64()),
@@ -149,14 +154,18 @@ fn stall(longest_gap: Duration, board: &Board) -> Option<Finding> {
     is_stall.then_some(Finding { verdict: Verdict::Stuck, what })
 }
 
-/// Stops the nodes. One that is up and does not stop well is a finding.
-async fn stop(cluster: LocalCluster, board: &Board) -> Option<Finding> {
-    let badly = |(name, stats): (String, Option<Stats>)| {
-        (stats.is_none() && !board.down.contains(&name)).then_some(name)
-    };
-    let names: Vec<String> = cluster.stop().await.into_iter().filter_map(badly).collect();
+/// Stops the nodes, and says what each counted since it started. One that is up and does not stop well is a finding.
+async fn stop(cluster: LocalCluster, board: &Board) -> (Option<Finding>, Vec<Stats>) {
+    let (mut names, mut all) = (Vec::new(), Vec::new());
+    for (name, stats) in cluster.stop().await {
+        match stats {
+            Some(stats) => all.push(stats),
+            None if !board.down.contains(&name) => names.push(name),
+            None => {}
+        }
+    }
     let what = format!("{} did not stop well when asked to", names.join(", "));
-    (!names.is_empty()).then_some(Finding { verdict: Verdict::NodeFailed, what })
+    ((!names.is_empty()).then_some(Finding { verdict: Verdict::NodeFailed, what }), all)
 }
 
 #[cfg(test)]

@@ -35,6 +35,12 @@ pub struct Report {
     pub kills: usize,
     /// Nodes started again.
     pub restarts: usize,
+    /// Processes that stood still for a while.
+    pub pauses: usize,
+    /// Cuts that a node executed since its last start, the most of all nodes.
+    pub cuts: u64,
+    /// Snapshots of others that nodes took since their last start, of all nodes.
+    pub snapshots: u64,
     /// The longest time in which no operation of any client was answered, s.
     pub longest_unavailability_s: f64,
     /// The longest time in which the clients' process itself stood still, s. If it is as long
@@ -66,7 +72,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "{workload}: {clients} clients on {keys} keys")?;
         writeln!(f, "operations {operations}: {ok} answered, {unknown} unknown, {failed} failed")?;
-        writeln!(f, "kills {}, restarts {}", self.kills, self.restarts)?;
+        writeln!(f, "kills {}, restarts {}, pauses {}", self.kills, self.restarts, self.pauses)?;
+        let (cuts, snapshots) = (self.cuts, self.snapshots);
+        writeln!(f, "since the nodes last started: {cuts} cuts, {snapshots} snapshots taken")?;
         writeln!(
             f,
             "longest unavailability {:.2} s (the clients themselves stood still for at most {:.2} s)",

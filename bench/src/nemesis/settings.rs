@@ -42,10 +42,14 @@ pub struct Settings {
     /// The most operations a second, of all clients together
     #[arg(long, value_name = "OPS", default_value_t = 2000)]
     pub rate: usize,
-    /// kill (nodes are killed and started again), or none
+    /// kill (nodes are killed and started again), pause (a process stands still), both, or none
     #[arg(long, value_name = "A,B", default_value = "kill")]
     #[serde(serialize_with = "as_text")]
     pub faults: FaultKinds,
+    /// The most vertices or slots that nodes hold for one that is away, before they forget them and it has to
+    /// take a snapshot [default: 65536]
+    #[arg(long, value_name = "COUNT")]
+    pub retain: Option<usize>,
     /// Seed of the faults and of the clients' choices; drawn, and said, if left out
     #[arg(long, value_name = "X")]
     pub seed: Option<u64>,
@@ -75,6 +79,7 @@ impl Settings {
         self.check()?;
         let mut config = Config::loopback(&self.protocol, self.nodes, 1, data_dir)?;
         config.durability = self.durability;
+        config.limits.retain_count_max = self.retain.unwrap_or(config.limits.retain_count_max);
         take_free_endpoints(&mut config).map_err(BenchError::io("asking for free ports"))?;
         config.check()?;
         if !self.faults.kinds().is_empty() && tolerated(&config)? == 0 {

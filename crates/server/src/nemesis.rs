@@ -11,7 +11,9 @@ use std::process::ExitCode;
     after_long_help = "\
 Starts node processes on loopback and lets clients work on them through the client library, which retries and
 goes to other nodes. Meanwhile random nodes are killed (SIGKILL), at most as many at once as the quorums bear,
-and started again on their data directories; now and then one is killed again while it starts. After --duration
+and started again on their data directories; now and then one is killed again while it starts. With --faults
+kill,pause processes also stand still for a while (SIGSTOP). With --retain nodes hold little for one that is away,
+so that it comes back by a snapshot. After --duration
 everything must answer within a minute; then every key is read through every node, and the history is judged.
 
 Workloads (every value, and every element of a list, is written once):
@@ -32,6 +34,7 @@ data and logs are kept; 2 bad usage.
 Examples:
   isegoria nemesis --protocol simple-bpaxos
   isegoria nemesis --protocol multipaxos --nodes 5 --duration 300 --seed 7 --history h.jsonl
+  isegoria nemesis --protocol simple-bpaxos --faults kill,pause --retain 200
   isegoria nemesis --protocol simple-bpaxos --workload list-append --keys 4 --clients 32
   isegoria nemesis --protocol multipaxos:leader=2 --faults none --durability memory --rate 5000 --json"
 )]

@@ -51,6 +51,16 @@ fn both_protocols_keep_their_promises_while_nodes_are_killed() {
     }
 }
 
+/// Nodes hold so little for those that are away that they come back by snapshots.
+#[test]
+fn promises_are_kept_across_pauses_and_snapshots() {
+    for protocol in PROTOCOLS {
+        let report = nemesis(&format!("--protocol {protocol} --faults kill,pause --retain 20"));
+        assert_eq!(report["verdict"], "pass", "{report:#}");
+        assert!(report["pauses"].as_u64() > Some(0) && report["cuts"].as_u64() > Some(0), "{report:#}");
+    }
+}
+
 /// One key's puts and gets, as far as a stale read needs them.
 struct Lines(Vec<Value>);
 
