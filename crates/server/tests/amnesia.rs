@@ -8,11 +8,13 @@ use common::{client, config, get, put, start};
 use isegoria_bench::local_cluster::LocalCluster;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// Starts `n3` again, and returns how it ends by itself.
 async fn ends(cluster: &mut LocalCluster) -> String {
     cluster.restart("n3").await.unwrap_or_else(|error| panic!("{error}"));
-    let (name, how) = cluster.exited().await;
+    let ended = tokio::time::timeout(Duration::from_secs(20), cluster.exited()).await;
+    let (name, how) = ended.expect("it ends, for its peers do not let it in");
     assert_eq!(name, "n3");
     how
 }
