@@ -1,5 +1,5 @@
 use crate::Node;
-use isegoria_types::{Batch, Footprint, NodeId, Order, Prefix, Vertex};
+use isegoria_types::{Batch, Command, Footprint, NodeId, Order, Prefix, Vertex};
 
 /// One thing that happens to a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,4 +38,13 @@ pub enum Input<N: Node> {
     Cut(Prefix),
     /// Another replica said that this is chosen.
     Learned(Order, Batch),
+}
+
+impl<N: Node> Input<N> {
+    /// A command of the replicas' own, in a batch of its own.
+    #[must_use]
+    pub fn submit_alone(command: Command) -> Input<N> {
+        let footprint = command.footprint.clone();
+        Input::Submit { batch: Batch::of(&[command]), footprint }
+    }
 }

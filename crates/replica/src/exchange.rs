@@ -184,7 +184,7 @@ impl Replica {
 
     /// Another's snapshot is here.
     fn take_over(&mut self, (from, snapshot): (NodeId, u64), bytes: &[u8], out: &mut ReplicaOutbox) {
-        match self.install(from, bytes, out) {
+        match self.install((from, snapshot), bytes, out) {
             Ok(Install::Adopted) => self.kept = Kept::Unwritten,
             // A later one, or another's, is asked for at the next look.
             Ok(Install::Useless | Install::Impossible) => self.catch_up.on_useless(snapshot),

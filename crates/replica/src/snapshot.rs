@@ -100,12 +100,12 @@ impl Replica {
         Ok(())
     }
 
-    /// Becomes the snapshot of node `from`, and executes again what that had not executed
+    /// Becomes the snapshot of that number of node `from`, and executes again what that had not executed
     /// and this replica had: both are downward closed, so what only one of them has
     /// commutes with what only the other has.
     pub(crate) fn install(
         &mut self,
-        from: NodeId,
+        (from, snapshot): (NodeId, u64),
         bytes: &[u8],
         out: &mut ReplicaOutbox,
     ) -> io::Result<Install> {
@@ -123,7 +123,6 @@ impl Replica {
         if extras.iter().any(|vertex| self.history.get(*vertex).is_none()) {
             return Ok(Install::Impossible);
         }
-        let snapshot = FixedState::default().hash_one(&header.executed);
         self.machine.restore(&mut reader)?;
         self.adopt(header);
         out.installed = Some(Installed { from, snapshot, kept: extras });

@@ -46,7 +46,7 @@ pub enum LoopError {
 }
 
 /// What an operator needs to hear about a node that has lost what it promised.
-pub(crate) fn amnesia(by: NodeId) -> String {
+fn amnesia(by: NodeId) -> String {
     format!(
         "{by} has met this node with another data directory, or with a later state of this one: it has lost what it \
          promised, so it neither votes nor serves; stop it, put the newest data directory back in its place, and \
@@ -309,9 +309,7 @@ impl<N: Node> NodeLoop<N> {
     /// only the first of a generation has an effect.
     fn expire_sessions(&mut self) -> Result<(), LoopError> {
         let Some(replica) = self.beside.replica() else { return Ok(()) };
-        let generation = replica.generation();
-        let command = Command::expire_sessions(generation);
-        self.step(Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })
+        self.step(Input::submit_alone(Command::expire_sessions(replica.generation())))
     }
 
     // ---- steps and what follows from them --------------------------------------------------------
@@ -390,7 +388,7 @@ impl<N: Node> NodeLoop<N> {
             self.step(Input::Cut(prefix))?;
         }
         if let Some(command) = self.replica_out.propose.take() {
-            self.step(Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })?;
+            self.step(Input::submit_alone(command))?;
         }
         while let Some(vertex) = self.replica_out.blocked.pop() {
             self.step(Input::Blocked(vertex))?;

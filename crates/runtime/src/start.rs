@@ -30,12 +30,6 @@ pub enum RunError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The data directory is new, and a peer knows another one of this node.
-    #[error("{}", crate::node_loop::amnesia(*by))]
-    Amnesia {
-        /// The peer.
-        by: NodeId,
-    },
     /// What is stored cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -174,7 +168,6 @@ async fn join(
     for (index, link) in links.iter().enumerate() {
         let Some(link) = link else { continue };
         let by = NodeId::new(index);
-        let forgot = |state: &LinkState| matches!(state, LinkState::Refused(Mismatch::Amnesia { .. }));
         let mut state = link.state();
         let is_amnesia = loop {
             let met = state.wait_for(|state| state.is_up() || forgot(state));
@@ -187,10 +180,15 @@ async fn join(
             }
         };
         if is_amnesia {
-            return Err(RunError::Amnesia { by });
+            return Err(LoopError::Amnesia { by }.into());
         }
     }
     Ok(incarnations.lock().join()?)
+}
+
+/// Whether the peer knows that this node has lost what it promised.
+fn forgot(state: &LinkState) -> bool {
+    matches!(state, LinkState::Refused(Mismatch::Amnesia { .. }))
 }
 
 /// Who this node is for its peers.
@@ -243,7 +241,7 @@ fn links(
             while state.changed().await.is_ok() {
                 let now = state.borrow_and_update().clone();
                 match &now {
-                    LinkState::Refused(Mismatch::Amnesia { .. }) => inbox.push(Arrival::Amnesia { by: to }),
+                    state if forgot(state) => inbox.push(Arrival::Amnesia { by: to }),
                     // A peer that has lost its promises is told so when it calls here.
                     LinkState::Up(welcome) => {
                         if let Err(error) = incarnations.lock().meet(to, welcome.incarnation) {

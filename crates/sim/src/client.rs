@@ -10,9 +10,7 @@ use isegoria_check::{Submission, Violation};
 use isegoria_kv::{Op, Output};
 use isegoria_node::{Input, Protocol};
 use isegoria_session::{Completion, Options, Outbox, Session, SubmitError, Targets};
-use isegoria_types::{
-    Action, Batch, ClientId, Command, Footprint, NodeId, Outcome, Refusal, Reply, Request, RequestId,
-};
+use isegoria_types::{Action, Batch, ClientId, Command, NodeId, Outcome, Refusal, Reply, Request, RequestId};
 use rand::Rng;
 use std::collections::BTreeMap;
 
@@ -240,8 +238,7 @@ impl<P: Protocol> World<P> {
     pub(crate) fn expire_sessions(&mut self, own: NodeId) -> Result<(), Violation> {
         let Some(process) = &self.hosts[own.index()].process else { return Ok(()) };
         let generation = process.generation();
-        let command = Command::expire_sessions(generation);
-        self.step(own, Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything })
+        self.step(own, Input::submit_alone(Command::expire_sessions(generation)))
     }
 
     /// The replica of an entry node answers.

@@ -8,7 +8,7 @@ use isegoria_log::CheckpointWriter;
 use isegoria_machine::Frozen;
 use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Protocol};
 use isegoria_replica::{Installed, ReplicaMessage, ReplicaOutbox, freeze_process};
-use isegoria_types::{Batch, Footprint, NodeId, NodeSet, Order, Outcome, Reply};
+use isegoria_types::{Batch, NodeId, NodeSet, Order, Outcome, Reply};
 use rand::Rng;
 use std::collections::VecDeque;
 
@@ -114,10 +114,7 @@ impl<P: Protocol> World<P> {
         if let Some((number, frozen)) = out.write.take() {
             self.write_snapshot(own, number, frozen);
         }
-        let propose = out
-            .propose
-            .take()
-            .map(|command| Input::Submit { batch: Batch::of(&[command]), footprint: Footprint::Everything });
+        let propose = out.propose.take().map(Input::submit_alone);
         let cut = out.cut.take().map(Input::Cut);
         let blocked = out.blocked.drain(..).map(Input::Blocked);
         let executed = out.executed.take().map(Input::Executed);

@@ -5,7 +5,7 @@ use super::text;
 use super::verbs::{Msg, NodeOf, Script};
 use isegoria_node::{Effect, Input, Node, Outbox, Weight};
 use isegoria_replica::{Installed, ReplicaOutbox};
-use isegoria_types::{Batch, Footprint, NodeId, NodeSet, Order};
+use isegoria_types::{Batch, NodeId, NodeSet, Order};
 
 /// What follows from a command: steps, the disk, the gate, the replica.
 impl<D: Dialect> Script<D> {
@@ -154,12 +154,7 @@ impl<D: Dialect> Script<D> {
         inputs.extend(out.executed.take().map(Input::Executed));
         inputs.extend(out.collect.take().map(Input::Collect));
         inputs.extend(out.cut.take().map(Input::Cut));
-        inputs.extend(
-            out.propose.take().map(|command| Input::Submit {
-                batch: Batch::of(&[command]),
-                footprint: Footprint::Everything,
-            }),
-        );
+        inputs.extend(out.propose.take().map(Input::submit_alone));
         inputs.extend(out.learned.drain(..).map(|(order, batch)| Input::Learned(order, batch)));
         if let Some(prefix) = out.announce.take() {
             let end = self.hosts[own.index()].disk.end();
