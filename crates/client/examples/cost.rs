@@ -63,6 +63,8 @@ fn identity(index: usize) -> Identity {
         relation: 1,
         wire: WIRE_VERSION,
         incarnation: Incarnation { directory: 1, start: 1, nonce: 1 },
+        log_end: 0,
+        learner: false,
     }
 }
 

@@ -271,6 +271,7 @@ impl Config {
             durability: self.durability,
             data_dir: self.data_dir.join(name),
             limits: self.runtime_limits(),
+            learner: false,
         })
     }
 

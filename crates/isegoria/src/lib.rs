@@ -10,8 +10,8 @@ mod protocol_spec;
 mod registry;
 
 pub use config::{Config, ConfigFileError, LimitsConfig, NodeConfig};
-pub use isegoria_runtime::{RunError, Stats};
-pub use isegoria_storage::Durability;
+pub use isegoria_runtime::{LoopError, RunError, Stats};
+pub use isegoria_storage::{Durability, StoreError};
 pub use isegoria_transport::Endpoint;
 pub use protocol_spec::ProtocolSpec;
 pub use registry::{AnyProtocol, ProtocolVisitor, Quorums, Running, protocol, protocols, visit_protocol};

@@ -2,7 +2,7 @@ use crate::{Replica, ReplicaMessage, ReplicaOutbox, Retention, Watermarks};
 use bytes::Bytes;
 use isegoria_machine::Machine;
 use isegoria_node::OrderKind;
-use isegoria_types::{Batch, Layout, NodeId, Order};
+use isegoria_types::{Batch, Layout, NodeId, NodeSet, Order};
 
 /// What stands beside the node and tells it what may be forgotten.
 #[derive(Debug)]
@@ -31,6 +31,13 @@ impl Beside {
         }
     }
 
+    /// See [`Replica::become_learner`]; a witness has nothing to follow with.
+    pub fn become_learner(&mut self) {
+        if let Beside::Replica(replica) = self {
+            replica.become_learner();
+        }
+    }
+
     /// See [`Replica::commit`].
     pub fn commit(&mut self, order: Order, batch: Batch, out: &mut ReplicaOutbox) {
         if let Beside::Replica(replica) = self {
@@ -43,6 +50,10 @@ impl Beside {
         match self {
             Beside::Replica(replica) => replica.on_message(from, message, out),
             Beside::Witness(watermarks) => {
+                if message == ReplicaMessage::Follow {
+                    watermarks.take_back(from);
+                    out.sends.push((NodeSet::only(from), ReplicaMessage::Following));
+                }
                 let ReplicaMessage::Progress { executed, cut } = message else { return };
                 if let Some(everywhere) = watermarks.announce(from, &executed) {
                     out.executed = Some(everywhere.clone());
@@ -62,7 +73,7 @@ impl Beside {
             (Beside::Witness(_), ReplicaMessage::Progress { executed, cut }) => {
                 executed.width() <= node_count && cut.width() <= node_count
             }
-            (Beside::Witness(_), _) => false,
+            (Beside::Witness(_), message) => *message == ReplicaMessage::Follow,
         }
     }
 

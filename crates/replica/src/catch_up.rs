@@ -33,6 +33,13 @@ enum Asked {
     Snapshot(Taking),
 }
 
+/// Whether a question is open.
+enum Waits {
+    /// It is, and this is to be said again.
+    For(Option<Sending>),
+    ForNothing,
+}
+
 type Sending = (NodeSet, ReplicaMessage);
 
 impl CatchUp {
@@ -44,13 +51,8 @@ impl CatchUp {
         marks: &Watermarks,
     ) -> Option<Sending> {
         let last = std::mem::replace(&mut self.last, executed.clone());
-        self.periods += 1;
-        match &self.asked {
-            Asked::Snapshot(taking) if self.periods < PATIENCE => {
-                return self.periods.is_multiple_of(REPEAT).then(|| taking.question());
-            }
-            Asked::Fetch(_) if self.periods < PATIENCE => return None,
-            _ => self.asked = Asked::Nothing,
+        if let Waits::For(question) = self.wait() {
+            return question;
         }
         let stuck_behind = |theirs: &Prefix| {
             theirs.iter().any(|(leader, below)| {
@@ -63,9 +65,39 @@ impl CatchUp {
             .filter(|(node, theirs)| *node != own && stuck_behind(theirs))
             .map(|(node, _)| node)
             .collect();
-        self.turn = self.turn.wrapping_add(1);
-        let peer = *ahead.get(self.turn % ahead.len().max(1))?;
+        let peer = self.next_of(&ahead)?;
         Some(self.fetch(peer, executed.clone()))
+    }
+
+    /// Looks once a gossip period, of a replica that has nothing and may not begin with
+    /// values: any other's snapshot will do.
+    pub(crate) fn on_gossip_empty(&mut self, marks: &Watermarks) -> Option<Sending> {
+        if let Waits::For(question) = self.wait() {
+            return question;
+        }
+        let others: Vec<NodeId> = marks.iter().map(|(node, _)| node).collect();
+        let peer = self.next_of(&others)?;
+        Some(self.take_from(peer))
+    }
+
+    /// A period has passed: whether a question is still open, and what to repeat of it.
+    fn wait(&mut self) -> Waits {
+        self.periods += 1;
+        match &self.asked {
+            Asked::Snapshot(taking) if self.periods < PATIENCE => {
+                Waits::For(self.periods.is_multiple_of(REPEAT).then(|| taking.question()))
+            }
+            Asked::Fetch(_) if self.periods < PATIENCE => Waits::For(None),
+            _ => {
+                self.asked = Asked::Nothing;
+                Waits::ForNothing
+            }
+        }
+    }
+
+    fn next_of(&mut self, peers: &[NodeId]) -> Option<NodeId> {
+        self.turn = self.turn.wrapping_add(1);
+        peers.get(self.turn % peers.len().max(1)).copied()
     }
 
     /// An answer arrived; goes on while there is more, by a snapshot if need be.
@@ -77,13 +109,15 @@ impl CatchUp {
         match rest {
             Rest::Nothing => None,
             Rest::More => Some(self.fetch(from, have)),
-            Rest::Forgotten => {
-                let taking = Taking::begin(from, self.useless);
-                let question = taking.question();
-                (self.asked, self.periods) = (Asked::Snapshot(taking), 0);
-                Some(question)
-            }
+            Rest::Forgotten => Some(self.take_from(from)),
         }
+    }
+
+    fn take_from(&mut self, peer: NodeId) -> Sending {
+        let taking = Taking::begin(peer, self.useless);
+        let question = taking.question();
+        (self.asked, self.periods) = (Asked::Snapshot(taking), 0);
+        question
     }
 
     fn fetch(&mut self, peer: NodeId, have: Prefix) -> Sending {

@@ -4,6 +4,7 @@ use crate::message::{ReplicaMessage, ReplicaOutbox, Rest};
 use crate::offer::{PIECE_BYTES_MAX, Taken};
 use crate::replica::{ExecutionOrder, Kept, Replica};
 use crate::snapshot::Install;
+use crate::standing::Standing;
 use bytes::Bytes;
 use isegoria_types::{Command, NodeId, NodeSet, Order, Prefix, Vertex, WINDOW_MAX};
 
@@ -24,9 +25,7 @@ impl Replica {
     /// the driver.
     pub fn on_gossip(&mut self, out: &mut ReplicaOutbox) {
         let executed = self.executed();
-        if let Some(question) = self.catch_up.on_gossip(self.own, &executed, &self.watermarks) {
-            out.sends.push(question);
-        }
+        out.sends.extend(self.question(&executed));
         let burdened = self.holds_more_than(BURDEN_MAX) && self.holds_for_a_snapshot();
         self.offer.on_gossip(burdened, self.cuts.agreed(), &self.watermarks);
         let crowd = (self.history.span(), self.holds_more_than(1));
@@ -34,12 +33,23 @@ impl Replica {
             out.propose = Some(Command::cut(cut));
         }
         // A snapshot that was installed and not written may be gone after a restart.
-        if self.kept == Kept::Durably {
+        if self.kept == Kept::Durably && self.standing.announces() {
             let cut = self.cuts.agreed().clone();
             out.announce = Some(ReplicaMessage::Progress { executed: executed.clone(), cut });
         }
         out.executed = Some(executed);
         self.collect(out);
+    }
+
+    /// What is to be asked now, and whom.
+    fn question(&mut self, executed: &Prefix) -> Option<(NodeSet, ReplicaMessage)> {
+        match self.standing {
+            Standing::Member | Standing::Follower => {
+                self.catch_up.on_gossip(self.own, executed, &self.watermarks)
+            }
+            Standing::Empty => self.catch_up.on_gossip_empty(&self.watermarks),
+            Standing::Newcomer { .. } => self.standing.question(),
+        }
     }
 
     fn holds_more_than(&self, times: usize) -> bool {
@@ -69,6 +79,11 @@ impl Replica {
                     out.sends.push(question);
                 }
             }
+            ReplicaMessage::Follow => {
+                self.watermarks.take_back(from);
+                out.sends.push((NodeSet::only(from), ReplicaMessage::Following));
+            }
+            ReplicaMessage::Following => self.standing.on_following(from),
             ReplicaMessage::TakeSnapshot { useless } => self.on_take_snapshot(from, useless, out),
             ReplicaMessage::NextPiece { snapshot, offset } => {
                 let answer = self.offer.piece(snapshot, offset);
@@ -185,9 +200,16 @@ impl Replica {
     /// Another's snapshot is here.
     fn take_over(&mut self, (from, snapshot): (NodeId, u64), bytes: &[u8], out: &mut ReplicaOutbox) {
         match self.install((from, snapshot), bytes, out) {
-            Ok(Install::Adopted) => self.kept = Kept::Unwritten,
+            Ok(Install::Adopted) => {
+                self.kept = Kept::Unwritten;
+                self.standing.on_snapshot();
+            }
+            Ok(Install::Useless) => {
+                self.catch_up.on_useless(snapshot);
+                self.standing.on_snapshot();
+            }
             // A later one, or another's, is asked for at the next look.
-            Ok(Install::Useless | Install::Impossible) => self.catch_up.on_useless(snapshot),
+            Ok(Install::Impossible) => self.catch_up.on_useless(snapshot),
             // Damaged on its way: the same is as good.
             Err(_) => {}
         }
@@ -254,7 +276,9 @@ impl Replica {
             ReplicaMessage::TakeSnapshot { .. }
             | ReplicaMessage::Preparing
             | ReplicaMessage::NextPiece { .. }
-            | ReplicaMessage::Withdrawn { .. } => true,
+            | ReplicaMessage::Withdrawn { .. }
+            | ReplicaMessage::Follow
+            | ReplicaMessage::Following => true,
         }
     }
 }

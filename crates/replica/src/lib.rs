@@ -24,6 +24,7 @@ mod offer;
 mod replica;
 mod sessions;
 mod snapshot;
+mod standing;
 mod watermarks;
 
 pub use beside::Beside;

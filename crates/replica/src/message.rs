@@ -58,6 +58,10 @@ pub enum ReplicaMessage {
         /// Which.
         snapshot: u64,
     },
+    /// I have lost what I announced: a learner, to be counted as one that is away.
+    Follow,
+    /// What you announced is taken back here.
+    Following,
 }
 
 /// What there is beyond an answer to a `Fetch`.

@@ -6,6 +6,7 @@ use crate::log_order::LogOrder;
 use crate::message::ReplicaOutbox;
 use crate::offer::Offer;
 use crate::sessions::{SessionTable, Verdict};
+use crate::standing::Standing;
 use crate::watermarks::Watermarks;
 use bytes::Bytes;
 use isegoria_machine::Machine;
@@ -46,6 +47,7 @@ pub(crate) enum Kept {
 pub struct Replica {
     pub(crate) own: NodeId,
     others: NodeSet,
+    pub(crate) standing: Standing,
     pub(crate) order: ExecutionOrder,
     pub(crate) sessions: SessionTable,
     pub(crate) machine: Box<dyn Machine>,
@@ -70,6 +72,7 @@ impl Replica {
         Replica {
             own,
             others: layout.nodes().without(own),
+            standing: Standing::default(),
             order: match order {
                 OrderKind::Graph => ExecutionOrder::Graph(GraphOrder::default()),
                 OrderKind::Log => ExecutionOrder::Log(LogOrder::default()),
@@ -92,6 +95,18 @@ impl Replica {
     /// Holds as much for others, instead of [`Retention::default`].
     pub fn retain(&mut self, retention: Retention) {
         self.retention = retention;
+    }
+
+    /// Becomes a learner in the place of a node that has lost its state: it follows the
+    /// others and has no part in what they may forget. To be called before anything else.
+    pub fn become_learner(&mut self) {
+        self.standing = Standing::learner(self.others);
+    }
+
+    /// Whether it stands where a node has lost its state, and has a state again.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.standing == Standing::Follower
     }
 
     /// A batch is chosen: execute whatever has become executable. Repetitions are ignored.

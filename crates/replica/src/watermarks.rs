@@ -41,6 +41,12 @@ impl Watermarks {
         Some(&self.everywhere)
     }
 
+    /// A replica has lost what it announced: nothing more counts as executed everywhere
+    /// before it announces anew.
+    pub fn take_back(&mut self, replica: NodeId) {
+        self.executed.remove(&replica);
+    }
+
     /// The number of replicas.
     pub(crate) fn replica_count(&self) -> u32 {
         u32::try_from(self.replicas.len()).expect("few replicas")
@@ -94,5 +100,8 @@ mod tests {
         assert_eq!(marks.announce(b, &Prefix::new(&[4, 9])), Some(&Prefix::new(&[4, 3])));
         assert_eq!(marks.announce(b, &Prefix::new(&[1, 9])), None, "announcements never go back");
         assert_eq!(marks.announce(b, &Prefix::new(&[6])), Some(&Prefix::new(&[5, 3])));
+        marks.take_back(b);
+        assert_eq!(marks.announce(a, &Prefix::new(&[9, 9])), None, "the other one has lost it");
+        assert_eq!((marks.of(b), marks.everywhere()), (None, &Prefix::new(&[5, 3])));
     }
 }

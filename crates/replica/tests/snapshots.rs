@@ -263,3 +263,60 @@ fn nobody_forgets_by_its_own_count() {
     assert_eq!(cluster.replicas[0].executed(), Prefix::new(&[9, 9]));
     assert_eq!(cluster.replicas[0].digest(), cluster.replicas[1].digest());
 }
+
+impl Cluster {
+    /// n3 loses its state, and a learner takes its place.
+    fn lose_the_last(&mut self) {
+        let layout = Layout::co_located(COUNT, &QuorumSystem::Majority).expect("a legal layout");
+        let machine = Box::new(Erased::<Kv>::default());
+        let mut learner = Replica::new(node(2), &layout, OrderKind::Graph, machine);
+        learner.become_learner();
+        self.replicas[2] = learner;
+    }
+}
+
+#[test]
+fn a_learner_waits_for_all_others_and_begins_with_a_snapshot() {
+    let mut cluster = Cluster::new();
+    for number in 0..3 {
+        cluster.commit(&[0, 1, 2], vertex(0, number), &[number], &put(1, number, "k", "v"));
+    }
+    cluster.gossip(3);
+    cluster.away = NodeSet::only(node(0));
+    cluster.lose_the_last();
+    cluster.gossip(40);
+    assert_eq!(cluster.installed, [], "n1 has not taken back what n3 had announced");
+    cluster.away = NodeSet::EMPTY;
+    cluster.gossip(20);
+    assert_eq!(cluster.installed, [(node(2), Vec::new())]);
+    assert!(cluster.replicas[2].is_following());
+    cluster.commit(&[0, 1], vertex(0, 3), &[3], &put(1, 3, "k", "last"));
+    cluster.gossip(20);
+    assert_eq!(cluster.replicas[2].executed(), Prefix::new(&[4]), "it follows");
+    assert_eq!(cluster.replicas[2].digest(), cluster.replicas[0].digest());
+}
+
+/// n3 had announced u and is lost; n1 had not executed it. Were u forgotten once n1 has, a
+/// later command would not name it, and a learner whose snapshot is n1's from before would
+/// execute the two the wrong way round.
+#[test]
+fn what_a_lost_replica_had_announced_counts_no_longer() {
+    for is_lost in [false, true] {
+        let mut cluster = Cluster::new();
+        cluster.away = NodeSet::only(node(0));
+        cluster.commit(&[1, 2], vertex(1, 0), &[], &put(1, 0, "k", "u"));
+        cluster.gossip(3);
+        cluster.away = NodeSet::EMPTY;
+        if is_lost {
+            cluster.lose_the_last();
+            // Before n1 hears of u.
+            let mut out = ReplicaOutbox::default();
+            cluster.replicas[2].on_gossip(&mut out);
+            cluster.carry_out(2, out);
+        }
+        cluster.gossip(20);
+        assert_eq!(cluster.replicas[0].executed(), Prefix::new(&[0, 1]));
+        assert_eq!(cluster.replicas[1].history_count(), usize::from(is_lost), "u is held for the learner");
+        assert_eq!(cluster.replicas[2].digest(), cluster.replicas[1].digest());
+    }
+}

@@ -2,8 +2,8 @@ use bytes::Bytes;
 use isegoria_storage::Incarnations;
 use isegoria_transport::Mismatch;
 use isegoria_transport::client_port::{ClientSink, ConnectionId, Opened, ReplySender};
-use isegoria_transport::peer::PeerSink;
-use isegoria_types::{Incarnation, NodeId, Request};
+use isegoria_transport::peer::{Hello, PeerSink};
+use isegoria_types::{NodeId, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -110,8 +110,13 @@ impl PeerSink for FromPeers {
         true
     }
 
-    fn meet(&self, from: NodeId, incarnation: Incarnation) -> Result<(), Mismatch> {
-        match self.incarnations.lock().meet(from, incarnation) {
+    fn meet(&self, hello: &Hello) -> Result<(), Mismatch> {
+        let Hello { from, incarnation, log_end, .. } = *hello;
+        let mut incarnations = self.incarnations.lock();
+        if let Some(ours) = incarnations.has_lost(from, incarnation, log_end) {
+            return Err(Mismatch::LogLost { peer: from, ours, yours: log_end });
+        }
+        match incarnations.meet(from, incarnation) {
             Ok(None) => Ok(()),
             Ok(Some(ours)) => Err(Mismatch::Amnesia { peer: from, ours, yours: incarnation }),
             // What cannot be remembered is not let in; the peer calls again.

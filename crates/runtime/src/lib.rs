@@ -10,7 +10,9 @@
 
 mod batcher;
 mod clients;
+mod edge;
 mod inbox;
+mod learner;
 mod metrics;
 mod node_loop;
 mod outward;

@@ -1,9 +1,14 @@
 use isegoria_node::Event;
+use isegoria_replica::Beside;
 use serde::{Deserialize, Serialize};
 
 /// What a node counted since it started; written as `stats.json` when it stops.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
+    /// Whether the process only followed the others.
+    pub is_learner: bool,
+    /// A hash of the state machine's state: equal where the same is executed.
+    pub digest: u64,
     /// Commands applied to the state machine.
     pub applied_count: u64,
     /// Answers given to clients.
@@ -53,6 +58,15 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// What the replica beside the node says of itself.
+    pub(crate) fn count_replica(&mut self, beside: &Beside) {
+        let Some(replica) = beside.replica() else { return };
+        self.digest = replica.digest();
+        self.applied_count = replica.applied_count();
+        self.history_count = replica.history_count() as u64;
+        self.history_bytes = replica.history_bytes() as u64;
+    }
+
     pub(crate) fn count(&mut self, event: &Event) {
         match event {
             Event::Elected { .. } => self.elected_count += 1,

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use isegoria_machine::{Frozen, Relation};
 use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
 use isegoria_replica::{Beside, Installed, ReplicaMessage, ReplicaOutbox};
-use isegoria_storage::{LogFailure, RecordTooLarge};
+use isegoria_storage::{Incarnations, LogFailure, RecordTooLarge};
 use isegoria_transport::client_port::ConnectionId;
 use isegoria_transport::{LinkHandle, LogLimit, frames};
 use isegoria_types::{
     Action, Batch, Command, Footprint, NodeId, NodeSet, Order, Outcome, Refusal, Reply, Request, RequestId,
 };
+use parking_lot::Mutex;
 use rand::Rng;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,9 +50,7 @@ pub enum LoopError {
 fn amnesia(by: NodeId) -> String {
     format!(
         "{by} has met this node with another data directory, or with a later state of this one: it has lost what it \
-         promised, so it neither votes nor serves; stop it, put the newest data directory back in its place, and \
-         start it again with `isegoria serve`; if that is lost for good, the others go on without this node, and its \
-         name must not be used again"
+         promised, so it neither votes nor serves; put the newest data directory back in its place"
     )
 }
 
@@ -72,6 +71,7 @@ pub(crate) struct NodeLoop<N: Node> {
     pub(crate) relation: Arc<dyn Relation>,
     pub(crate) journal: Journal,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) incarnations: Arc<Mutex<Incarnations>>,
     pub(crate) outward: Outward,
     pub(crate) clients: Clients,
     pub(crate) batcher: Batcher,
@@ -96,6 +96,7 @@ pub(crate) struct Parts<N: Node> {
     pub(crate) relation: Arc<dyn Relation>,
     pub(crate) journal: Journal,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) incarnations: Arc<Mutex<Incarnations>>,
     pub(crate) outward: Outward,
     pub(crate) limits: Limits,
 }
@@ -113,6 +114,7 @@ impl<N: Node> NodeLoop<N> {
             relation: parts.relation,
             journal: parts.journal,
             inbox: parts.inbox,
+            incarnations: parts.incarnations,
             outward: parts.outward,
             clients: Clients::new(limits.pending_max),
             batcher: Batcher::new(limits.batch_max, limits.batch_bytes_max, wait),
@@ -212,6 +214,7 @@ impl<N: Node> NodeLoop<N> {
                     self.after_replica()?;
                 }
                 Wire::Replica(_) => self.reject(from, "an impossible replica message"),
+                Wire::Durable(position) => self.incarnations.lock().hear_durable(from, position),
             }
         }
         Ok(())
@@ -288,6 +291,9 @@ impl<N: Node> NodeLoop<N> {
                     self.chores.set(chore, self.now + Duration::from_millis(self.limits.gossip_ms));
                     self.beside.on_gossip(&mut self.replica_out);
                     self.after_replica()?;
+                    if let Some(position) = self.journal.kept() {
+                        self.outward.send(self.others(), &Wire::<N>::Durable(position));
+                    }
                     if let Some(past) = self.now.checked_sub(GIVE_UP) {
                         self.clients.forget_older(past);
                     }
@@ -419,10 +425,13 @@ impl<N: Node> NodeLoop<N> {
         let Some((_, message)) = self.announcement.take_if(|(position, _)| *position <= durable) else {
             return Ok(());
         };
-        let others = NodeSet::first(self.node_count).without(self.own);
-        self.outward.send(others, &Wire::<N>::Replica(message.clone()));
+        self.outward.send(self.others(), &Wire::<N>::Replica(message.clone()));
         self.beside.on_message(self.own, message, &mut self.replica_out);
         self.after_replica()
+    }
+
+    fn others(&self) -> NodeSet {
+        NodeSet::first(self.node_count).without(self.own)
     }
 
     /// The end of a round: everything that may leave leaves, in one piece a peer.
@@ -457,11 +466,7 @@ impl<N: Node> NodeLoop<N> {
     /// What was counted so far.
     pub(crate) fn stats(&self) -> Stats {
         let log = self.journal.log();
-        let replica = self.beside.replica();
-        Stats {
-            applied_count: replica.map_or(0, isegoria_replica::Replica::applied_count),
-            history_count: replica.map_or(0, |replica| replica.history_count() as u64),
-            history_bytes: replica.map_or(0, |replica| replica.history_bytes() as u64),
+        let mut stats = Stats {
             link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
             link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
             link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),
@@ -469,7 +474,9 @@ impl<N: Node> NodeLoop<N> {
             log_bytes: log.log_bytes(),
             checkpoint_count: self.journal.checkpoint_count,
             ..self.stats.clone()
-        }
+        };
+        stats.count_replica(&self.beside);
+        stats
     }
 
     /// Closes the log; what was appended is durable afterwards.

@@ -1,5 +1,6 @@
 use isegoria_node::Node;
 use isegoria_replica::ReplicaMessage;
+use isegoria_storage::Position;
 use isegoria_transport::LinkHandle;
 use isegoria_types::NodeSet;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Wire<N: Node> {
     Node(N::Msg),
     Replica(ReplicaMessage),
+    /// My log is durable up to here: I am not to come back with less.
+    Durable(Position),
 }
 
 /// The links to the other nodes, by index; none to oneself.

@@ -55,6 +55,11 @@ impl Journal {
         if self.volatile { u64::MAX } else { self.log.durable() }
     }
 
+    /// Up to where a restart brings everything back; nowhere if nothing is kept.
+    pub(crate) fn kept(&self) -> Option<u64> {
+        (!self.volatile).then(|| self.log.durable())
+    }
+
     /// Whether the disk does not keep up, or has no room: nothing new had better come.
     pub(crate) fn is_behind(&self) -> bool {
         let backlog = self.log.end().saturating_sub(self.log.durable());

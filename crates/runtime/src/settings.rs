@@ -32,6 +32,9 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Limits and times.
     pub limits: Limits,
+    /// Only follow the others, from their state, without a vote and without clients: what is
+    /// in the data directory is left alone.
+    pub learner: bool,
 }
 
 /// Limits and times of a node process.

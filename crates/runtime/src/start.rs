@@ -1,22 +1,22 @@
-use crate::inbox::{Arrival, FromClients, FromPeers, Inbox};
+use crate::edge::{Ports, forgot};
+use crate::inbox::Inbox;
+use crate::learner;
 use crate::metrics::Stats;
-
 use crate::node_loop::{LoopError, NodeLoop, Parts};
 use crate::outward::Outward;
 use crate::persist::{Journal, ReplayError, replay};
 use crate::settings::Settings;
-use isegoria_machine::Machine;
-use isegoria_node::{ConfigError, Protocol};
+use isegoria_machine::{Machine, Relation};
+use isegoria_node::{ConfigError, Node, Protocol};
 use isegoria_replica::Beside;
-use isegoria_storage::{Durability, Identity as LogIdentity, Incarnations, Store, StoreError, StoreOptions};
-use isegoria_transport::client_port::{ClientServer, ClientServerOptions, Opened, PeerAddress};
-use isegoria_transport::peer::{Identity, PeerServerOptions};
-use isegoria_transport::{
-    Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, WIRE_VERSION,
+use isegoria_storage::{
+    Durability, Guard, Identity as LogIdentity, Incarnations, Log, Store, StoreError, StoreOptions,
 };
-use isegoria_types::{Incarnation, NodeId};
+use isegoria_transport::{Endpoint, LinkHandle};
+use isegoria_types::NodeId;
 use parking_lot::Mutex;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ pub enum RunError {
 /// Runs one node of protocol `P` until `stop` resolves, on the current tokio runtime,
 /// which ought to be a `current_thread` one. `started` is called once both ports listen.
 ///
+/// A node whose data directory turns out to be new, where its peers know another one, goes on
+/// as a learner.
+///
 /// # Errors
 /// If it cannot start, or its log fails.
 pub async fn run<P: Protocol>(
@@ -69,33 +72,63 @@ pub async fn run<P: Protocol>(
     machine: Box<dyn Machine>,
     (started, stop): (impl FnOnce(), impl Future<Output = ()>),
 ) -> Result<Stats, RunError> {
-    let own = settings.own;
-    let mut node = P::build(own, &settings.layout, &options)?;
-    let (peer_port, client_port) = listen(&settings).await?;
-    let inbox = Inbox::new(settings.limits.inbox_bytes_max);
+    let node = P::build(settings.own, &settings.layout, &options)?;
     let relation = machine.relation();
-    let mut beside = Beside::new(own, &settings.layout, P::ORDER, machine);
+    let mut beside = Beside::new(settings.own, &settings.layout, P::ORDER, machine);
     beside.retain(settings.limits.retention);
-    let (recovered, log) = open_store(&settings, &inbox)?;
+    tokio::pin!(stop);
+    let stats = if settings.learner {
+        check_learner(&settings, &beside)?;
+        let _guard = Guard::lock(&settings.data_dir)?;
+        learner::follow::<P::Node>(&settings, (beside, relation.version()), (started, stop)).await?
+    } else {
+        tracing::info!(own = %settings.own, protocol = P::NAME, durability = %settings.durability, "starts");
+        match serve(&settings, (node, beside, relation.clone()), (started, stop.as_mut())).await? {
+            Ended::Stopped(stats) => stats,
+            Ended::Lost(beside, _guard) => {
+                learner::follow::<P::Node>(&settings, (beside, relation.version()), (|| {}, stop)).await?
+            }
+        }
+    };
+    write_stats(&settings, &stats)?;
+    Ok(stats)
+}
+
+/// How serving ended, if well.
+enum Ended {
+    Stopped(Stats),
+    /// Before it began: the data directory is new and its peers know another one. What is
+    /// beside the node is as fresh as the directory, which stays locked.
+    Lost(Beside, Log),
+}
+
+async fn serve<N: Node>(
+    settings: &Settings,
+    (mut node, mut beside, relation): (N, Beside, Arc<dyn Relation>),
+    (started, mut stop): (impl FnOnce(), Pin<&mut impl Future<Output = ()>>),
+) -> Result<Ended, RunError> {
+    let own = settings.own;
+    let ports = Ports::listen(settings).await?;
+    let inbox = Inbox::new(settings.limits.inbox_bytes_max);
+    let (recovered, log) = open_store(settings, &inbox)?;
     let (fresh, torn) = (recovered.fresh, recovered.torn.clone());
     let record_count = replay(recovered, &mut node, &mut beside)?;
-    tracing::info!(%own, protocol = P::NAME, durability = %settings.durability, fresh, record_count, ?torn, "started");
-    let incarnations = Arc::new(Mutex::new(incarnations(&settings)?));
-    let identity = identity(&settings, relation.version(), incarnations.lock().own());
-    let links = links(&settings, identity, (&inbox, &incarnations));
-    let sink = FromPeers { inbox: Arc::clone(&inbox), incarnations: Arc::clone(&incarnations) };
-    let _peers = PeerServer::spawn(peer_port, identity, PeerServerOptions::default(), sink);
-    let opened = opened(&settings, relation.version());
-    let _clients = client_port.map(|listener| {
-        let sink = FromClients { inbox: Arc::clone(&inbox), opened };
-        ClientServer::spawn(listener, ClientServerOptions::default(), sink)
-    });
-    let journal = Journal::new(log, settings.durability, settings.limits.checkpoint_bytes);
+    tracing::info!(%own, fresh, record_count, ?torn, "started");
+    let incarnations = Arc::new(Mutex::new(incarnations(settings)?));
+    let edge = ports.open((settings, relation.version()), (false, log.end()), (&inbox, &incarnations));
     started();
-    tokio::pin!(stop);
-    tokio::select! {
-        joined = join(own, &links, &incarnations) => joined?,
-        () = &mut stop => return Ok(Stats::default()),
+    let joined = tokio::select! {
+        joined = join(own, &edge.links, &incarnations) => joined?,
+        () = stop.as_mut() => return Ok(Ended::Stopped(Stats::default())),
+    };
+    match joined {
+        Joined::Voter => {}
+        Joined::Lost { by } if beside.replica().is_none() => return Err(LoopError::Amnesia { by }.into()),
+        Joined::Lost { by } => {
+            tracing::warn!(%own, %by, "its peers know another data directory of this node; this one is new");
+            edge.close().await;
+            return Ok(Ended::Lost(beside, log));
+        }
     }
     let mut node_loop = NodeLoop::new(Parts {
         own,
@@ -103,33 +136,25 @@ pub async fn run<P: Protocol>(
         node,
         beside,
         relation,
-        journal,
+        journal: Journal::new(log, settings.durability, settings.limits.checkpoint_bytes),
         inbox,
-        outward: Outward::new(links),
+        incarnations,
+        outward: Outward::new(edge.links.clone()),
         limits: settings.limits.clone(),
     });
-    node_loop.run(&mut stop).await?;
+    node_loop.run(stop).await?;
     let stats = node_loop.stats();
     node_loop.close()?;
-    write_stats(&settings, &stats)?;
-    Ok(stats)
+    Ok(Ended::Stopped(stats))
 }
 
-async fn listen(settings: &Settings) -> Result<(Listener, Option<Listener>), RunError> {
-    let member = &settings.members[settings.own.index()];
-    let bind = async |endpoint: &Endpoint, what| {
-        Listener::bind(endpoint).await.map_err(|source| RunError::Listen {
-            endpoint: endpoint.clone(),
-            what,
-            source,
-        })
-    };
-    let peer = bind(&member.peer, "peer").await?;
-    let client = match &member.client {
-        Some(endpoint) => Some(bind(endpoint, "client").await?),
-        None => None,
-    };
-    Ok((peer, client))
+/// Without a replica there is nothing to follow with.
+fn check_learner(settings: &Settings, beside: &Beside) -> Result<(), RunError> {
+    let sentence = "a learner is a replica, and this node has no such role; nothing can follow in its place";
+    match beside {
+        Beside::Replica(_) => Ok(()),
+        Beside::Witness(_) => Err(ConfigError(format!("{}: {sentence}", settings.own)).into()),
+    }
 }
 
 fn open_store(
@@ -154,6 +179,15 @@ fn incarnations(settings: &Settings) -> Result<Incarnations, StoreError> {
     }
 }
 
+/// What a node may be.
+enum Joined {
+    Voter,
+    /// This peer knows another data directory of it.
+    Lost {
+        by: NodeId,
+    },
+}
+
 /// A data directory that never met all peers may be that of a node which lost its disk,
 /// and has promised what it does not know: before it takes part, every peer says that it
 /// does not know another one.
@@ -161,9 +195,9 @@ async fn join(
     own: NodeId,
     links: &[Option<LinkHandle>],
     incarnations: &Mutex<Incarnations>,
-) -> Result<(), RunError> {
+) -> Result<Joined, RunError> {
     if incarnations.lock().has_joined() {
-        return Ok(());
+        return Ok(Joined::Voter);
     }
     for (index, link) in links.iter().enumerate() {
         let Some(link) = link else { continue };
@@ -180,85 +214,11 @@ async fn join(
             }
         };
         if is_amnesia {
-            return Err(LoopError::Amnesia { by }.into());
+            return Ok(Joined::Lost { by });
         }
     }
-    Ok(incarnations.lock().join()?)
-}
-
-/// Whether the peer knows that this node has lost what it promised.
-fn forgot(state: &LinkState) -> bool {
-    matches!(state, LinkState::Refused(Mismatch::Amnesia { .. }))
-}
-
-/// Who this node is for its peers.
-fn identity(settings: &Settings, relation: u64, incarnation: Incarnation) -> Identity {
-    Identity {
-        cluster: settings.cluster,
-        node: settings.own,
-        members: settings.layout.nodes(),
-        relation,
-        wire: WIRE_VERSION,
-        incarnation,
-    }
-}
-
-fn opened(settings: &Settings, relation: u64) -> Opened {
-    let address = |(index, member): (usize, &crate::Member)| {
-        member.client.as_ref().map(|client| PeerAddress {
-            node: NodeId::new(index),
-            name: member.name.clone(),
-            client: client.to_string(),
-        })
-    };
-    Opened {
-        cluster: settings.cluster,
-        node: settings.own,
-        relation,
-        generation: 0,
-        payload_bytes_max: settings.limits.payload_bytes_max as u64,
-        peers: settings.members.iter().enumerate().filter_map(address).collect(),
-    }
-}
-
-/// A link to every other node, whose state becomes hints for the failure detector.
-fn links(
-    settings: &Settings,
-    identity: Identity,
-    (inbox, incarnations): (&Arc<Inbox>, &Arc<Mutex<Incarnations>>),
-) -> Vec<Option<LinkHandle>> {
-    let connect = |(index, member): (usize, &crate::Member)| {
-        let to = NodeId::new(index);
-        if to == settings.own {
-            return None;
-        }
-        let link = Link { identity, to, endpoint: member.peer.clone(), options: LinkOptions::default() };
-        let handle = link.spawn();
-        let (mut state, inbox, incarnations) = (handle.state(), Arc::clone(inbox), Arc::clone(incarnations));
-        tokio::spawn(async move {
-            // A peer that is down from the start is suspected, too.
-            let mut was_up = None;
-            while state.changed().await.is_ok() {
-                let now = state.borrow_and_update().clone();
-                match &now {
-                    state if forgot(state) => inbox.push(Arrival::Amnesia { by: to }),
-                    // A peer that has lost its promises is told so when it calls here.
-                    LinkState::Up(welcome) => {
-                        if let Err(error) = incarnations.lock().meet(to, welcome.incarnation) {
-                            tracing::warn!(%to, %error, "a peer is not remembered");
-                        }
-                    }
-                    _ => {}
-                }
-                let up = now.is_up();
-                if was_up.replace(up) != Some(up) {
-                    inbox.push(Arrival::Link { peer: to, up });
-                }
-            }
-        });
-        Some(handle)
-    };
-    settings.members.iter().enumerate().map(connect).collect()
+    incarnations.lock().join()?;
+    Ok(Joined::Voter)
 }
 
 fn write_stats(settings: &Settings, stats: &Stats) -> Result<(), RunError> {

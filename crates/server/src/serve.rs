@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{Config, RunError};
+use isegoria::{Config, LoopError, RunError, StoreError};
 use isegoria_bench::local_cluster::READY_LINE;
 use isegoria_kv::Kv;
 use isegoria_machine::Erased;
@@ -14,8 +14,17 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Prints `ready` once both ports listen; logs go to standard error (RUST_LOG=debug for more).
 
-Example:
-  isegoria serve --config cluster.toml --node n1")]
+A node that has lost its disk has forgotten what it promised and must not vote again. If its data directory is new,
+its peers say so, and it goes on as a learner by itself: it takes a snapshot, follows the others, and refuses clients,
+who go elsewhere. With --learner it does so whatever is in the data directory, which stays as it is. Once the newest
+data directory is back in its place, the node votes again. A learner counts as a node that is down.
+
+Exit codes: 0 stopped by SIGINT or SIGTERM; 1 it had to stop (the disk failed, or a peer knows that it has lost what
+it promised); 2 bad usage, or a data directory that cannot be used.
+
+Examples:
+  isegoria serve --config cluster.toml --node n1
+  isegoria serve --config cluster.toml --node n3 --learner")]
 pub(crate) struct ServeArgs {
     /// The cluster's configuration, the same file for all its nodes
     #[arg(long, value_name = "FILE")]
@@ -23,6 +32,9 @@ pub(crate) struct ServeArgs {
     /// Which of its nodes to run
     #[arg(long, value_name = "NAME")]
     node: String,
+    /// Only follow the others, without a vote and without clients: for a node whose data is damaged or set back
+    #[arg(long)]
+    learner: bool,
     /// End when the process that started this one ends
     #[arg(long, hide = true)]
     end_with_parent: bool,
@@ -35,7 +47,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         )?;
     }
     let config = Config::from_file(&args.config)?;
-    let settings = config.settings(&args.node)?;
+    let mut settings = config.settings(&args.node)?;
+    settings.learner = args.learner;
     let stop = signals::interrupted()
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let machine = Box::new(Erased::<Kv>::default());
@@ -46,12 +59,24 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     });
     let protocol = isegoria::protocol(&config.protocol)?;
     let running = protocol.run(settings, &config.options, machine, (started, Box::pin(stop)))?;
-    match running.await {
-        Ok(_) => Ok(ExitCode::SUCCESS),
-        Err(
-            error
-            @ (RunError::Config(_) | RunError::Listen { .. } | RunError::Store(_) | RunError::Replay(_)),
-        ) => Err(Failure::usage(error.to_string())),
-        Err(error) => Err(Failure::failed(error.to_string())),
+    running.await.map(|_| ExitCode::SUCCESS).map_err(|error| failure(&args, &error))
+}
+
+fn failure(args: &ServeArgs, error: &RunError) -> Failure {
+    let sentence = match error {
+        RunError::Store(StoreError::Damaged { .. }) | RunError::Loop(LoopError::Amnesia { .. }) => {
+            format!("{error}; until then `{}` follows the others without a vote", learner_command(args))
+        }
+        _ => error.to_string(),
+    };
+    match error {
+        RunError::Config(_) | RunError::Listen { .. } | RunError::Store(_) | RunError::Replay(_) => {
+            Failure::usage(sentence)
+        }
+        _ => Failure::failed(sentence),
     }
+}
+
+fn learner_command(args: &ServeArgs) -> String {
+    format!("isegoria serve --config {} --node {} --learner", args.config.display(), args.node)
 }

@@ -6,7 +6,12 @@ mod common;
 
 use common::{PROTOCOLS, client, config, get, incr, put, start};
 use isegoria::Stats;
+use isegoria_bench::local_cluster::LocalCluster;
 use isegoria_client::Client;
+use isegoria_kv::{Op, Output};
+use isegoria_transport::WIRE_VERSION;
+use isegoria_transport::client_port::{ClientHello, Connection, ConnectionOptions};
+use isegoria_types::{ClientId, Outcome, Reply, Request, RequestId};
 use std::time::{Duration, Instant};
 
 /// What each node holds for others, vertices or slots.
@@ -14,6 +19,34 @@ const RETAIN: usize = 50;
 
 /// Several times as long as it takes to propose a cut.
 const ABSENCE: Duration = Duration::from_secs(3);
+
+/// A request of a session of its own.
+fn request(op: &Op) -> Request {
+    Request {
+        id: RequestId { client: ClientId(0x01d), number: 0 },
+        acked_below: 0,
+        generation: 0,
+        payload: postcard::to_stdvec(op).expect("encoding into memory").into(),
+    }
+}
+
+/// Sends exactly this request to the first of these nodes that does not name another leader.
+async fn ask(cluster: &LocalCluster, nodes: &[usize], request: &Request) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for index in nodes.iter().cycle() {
+        assert!(Instant::now() < deadline, "no answer to {request:?}");
+        let endpoint = cluster.nodes()[*index].client.clone().expect("a client port");
+        let hello = ClientHello { wire: WIRE_VERSION, cluster: None, relation: None };
+        let opened = Connection::open(&endpoint, hello, ConnectionOptions::default()).await;
+        let (connection, _) = opened.unwrap_or_else(|error| panic!("{error}"));
+        connection.submit(vec![request.clone()]).await.expect("a connection");
+        match connection.replies().await.expect("a connection").pop() {
+            Some(Reply { outcome: Outcome::Refused(_), .. }) | None => {}
+            Some(reply) => return reply.outcome,
+        }
+    }
+    unreachable!("a cycle has no end")
+}
 
 async fn write(client: &Client, name: &str) {
     let writes = (0..400).map(|number| put(client, format!("{name}-{number}"), format!("{number}")));
@@ -32,6 +65,8 @@ async fn a_node_that_was_away_for_long_comes_back_under_load() {
         let first = client(&cluster, 0).await;
         write(&first, "before").await;
         assert_eq!(incr(&first, "count").await, 1);
+        let older = request(&Op::Incr("retried".into(), 7));
+        let answer = ask(&cluster, &[0], &older).await;
         cluster.kill("n3").await;
         let began = Instant::now();
         while began.elapsed() < ABSENCE {
@@ -50,6 +85,10 @@ async fn a_node_that_was_away_for_long_comes_back_under_load() {
             }
         }
         assert_eq!(incr(&last, "count").await, 2, "{protocol}");
+        // It came before the absence; here it comes again, from a client that has not heard the answer.
+        assert_eq!(ask(&cluster, &[2, 1], &older).await, answer, "{protocol}");
+        let seven = Output::Number(7);
+        assert_eq!(answer, Outcome::Done(postcard::to_stdvec(&seven).expect("encoding into memory").into()));
         cluster.restart("n1").await.unwrap_or_else(|error| panic!("{error}"));
         let stats: Vec<Stats> = cluster.stop().await.into_iter().filter_map(|(_, stats)| stats).collect();
         assert!(stats[1].cut_count > 0, "{protocol}: {:?}", stats[1]);

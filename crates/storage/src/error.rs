@@ -87,8 +87,7 @@ pub enum StoreError {
 }
 
 /// The only cures there are for a node that lost something durable.
-pub(crate) const REPAIR: &str =
-    "restore this node from a backup, or start it with an empty data directory as a new member";
+pub(crate) const REPAIR: &str = "put this node's newest sound data directory in its place (an older one is not: it has forgotten promises)";
 
 impl StoreError {
     /// Wraps what the operating system said about a file.

@@ -1,6 +1,6 @@
 use crate::StoreError;
 use crate::directory::{Directory, create_file, publish};
-use isegoria_log::FORMAT_VERSION;
+use isegoria_log::{FORMAT_VERSION, Position};
 use isegoria_types::{Incarnation, NODE_COUNT_MAX, NodeId};
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,6 +26,9 @@ pub struct Incarnations {
     own: (NodeId, Incarnation),
     has_joined: bool,
     peers: BTreeMap<NodeId, Incarnation>,
+    /// Up to where each start of a peer has said that its log is durable. Not kept: it guards
+    /// against an image of the very start that was met last, which the file cannot tell.
+    durable: BTreeMap<NodeId, (Incarnation, Position)>,
 }
 
 impl Incarnations {
@@ -60,7 +63,13 @@ impl Incarnations {
 
     fn fresh(own: NodeId, directory: u64) -> Incarnations {
         let incarnation = Incarnation { directory, start: 0, nonce: 0 };
-        Incarnations { file: None, own: (own, incarnation), has_joined: false, peers: BTreeMap::new() }
+        Incarnations {
+            file: None,
+            own: (own, incarnation),
+            has_joined: false,
+            peers: BTreeMap::new(),
+            durable: BTreeMap::new(),
+        }
     }
 
     /// This process.
@@ -99,6 +108,21 @@ impl Incarnations {
                 self.write().map(|()| None)
             }
         }
+    }
+
+    /// A peer says that its log is durable up to a position.
+    pub fn hear_durable(&mut self, peer: NodeId, position: Position) {
+        let Some(met) = self.peers.get(&peer) else { return };
+        let heard = self.durable.entry(peer).or_insert((*met, position));
+        *heard = (*met, heard.1.max(position));
+    }
+
+    /// What a peer has lost that calls as `now`, with a log that ended at `log_end` when it
+    /// started: the position up to which it had said that its log was durable.
+    #[must_use]
+    pub fn has_lost(&self, peer: NodeId, now: Incarnation, log_end: Position) -> Option<Position> {
+        let (when, said) = self.durable.get(&peer)?;
+        (*when != now && log_end < *said).then_some(*said)
     }
 
     fn write(&self) -> Result<(), StoreError> {
@@ -142,7 +166,7 @@ impl Incarnations {
         });
         let own = all.next()??;
         let peers = all.collect::<Option<BTreeMap<NodeId, Incarnation>>>()?;
-        Some(Incarnations { file: None, own, has_joined: header[12] == 1, peers })
+        Some(Incarnations { file: None, own, has_joined: header[12] == 1, peers, durable: BTreeMap::new() })
     }
 }
 
@@ -175,6 +199,24 @@ mod tests {
         let later = Incarnation { start: 4, ..peer };
         assert_eq!(second.meet(NodeId::new(0), later).unwrap(), None);
         assert_eq!(second.meet(NodeId::new(0), peer).unwrap(), Some(later));
+    }
+
+    #[test]
+    fn a_log_that_became_shorter_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut all, peer) = (open(dir.path()), NodeId::new(0));
+        let met = Incarnation { directory: 7, start: 3, nonce: 1 };
+        all.hear_durable(peer, 900);
+        assert_eq!(all.has_lost(peer, met, 0), None, "nobody it has met");
+        all.meet(peer, met).unwrap();
+        all.hear_durable(peer, 500);
+        all.hear_durable(peer, 400);
+        assert_eq!(all.has_lost(peer, met, 100), None, "the same process calls again");
+        let later = Incarnation { start: 4, nonce: 2, ..met };
+        assert_eq!(all.has_lost(peer, later, 499), Some(500));
+        assert_eq!(all.has_lost(peer, later, 500), None);
+        all.meet(peer, later).unwrap();
+        assert_eq!(all.has_lost(peer, later, 499), Some(500), "before it has said anything itself");
     }
 
     #[test]

@@ -45,4 +45,4 @@ pub use isegoria_log::{CheckpointReader, Identity, Position, RecordTooLarge};
 pub use log::Log;
 pub use records::{Record, Records};
 pub use shared::{LogStats, Waker};
-pub use store::{Checkpoint, Recovered, Store, StoreOptions, Torn};
+pub use store::{Checkpoint, Guard, Recovered, Store, StoreOptions, Torn};

@@ -102,6 +102,22 @@ impl Store {
     }
 }
 
+/// A data directory that is locked and otherwise left alone.
+#[derive(Debug)]
+pub struct Guard {
+    _directory: Directory,
+}
+
+impl Guard {
+    /// Locks a data directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it is in use, or cannot be made.
+    pub fn lock(dir: &Path) -> Result<Guard, StoreError> {
+        Ok(Guard { _directory: Directory::open(dir)? })
+    }
+}
+
 fn open_in_memory(
     directory: &Arc<Directory>,
     header: SegmentHeader,

@@ -62,6 +62,19 @@ pub enum Mismatch {
         /// As what it calls.
         yours: Incarnation,
     },
+    /// A node whose log is shorter than what it once said was durable: its data directory was
+    /// set back, or its disk lost what it had called written.
+    #[error(
+        "node {peer} said that its log was durable up to {ours} and now calls with one that ends at {yours}: it has lost what it promised and must not take part"
+    )]
+    LogLost {
+        /// The node.
+        peer: NodeId,
+        /// What it once said, bytes.
+        ours: u64,
+        /// What it has, bytes.
+        yours: u64,
+    },
     /// The callee cannot write down whom it meets.
     #[error(
         "the node cannot let anybody in now: its disk does not take what it must remember; free some space"

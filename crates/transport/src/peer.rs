@@ -30,6 +30,10 @@ pub struct Identity {
     pub wire: u32,
     /// Which start of this node it is, on which data directory.
     pub incarnation: Incarnation,
+    /// Where its log ended when it started, bytes: nothing durable is above.
+    pub log_end: u64,
+    /// Whether it only follows: it promises nothing, so it may have lost what it promised.
+    pub learner: bool,
 }
 
 /// What a caller says first on the peer port.
@@ -47,6 +51,10 @@ pub struct Hello {
     pub relation: u64,
     /// Which start of the caller it is.
     pub incarnation: Incarnation,
+    /// Where its log ended when it started, bytes.
+    pub log_end: u64,
+    /// Whether the caller only follows.
+    pub learner: bool,
 }
 
 /// The answer to an accepted hello.
@@ -56,6 +64,8 @@ pub struct Welcome {
     pub node: NodeId,
     /// Which start of it this is.
     pub incarnation: Incarnation,
+    /// Whether it only follows.
+    pub learner: bool,
 }
 
 /// The answer to a delivery.
@@ -76,7 +86,15 @@ impl Identity {
             to,
             relation: self.relation,
             incarnation: self.incarnation,
+            log_end: self.log_end,
+            learner: self.learner,
         }
+    }
+
+    /// The answer of this node to a caller that it lets in.
+    #[must_use]
+    pub fn welcome(&self) -> Welcome {
+        Welcome { node: self.node, incarnation: self.incarnation, learner: self.learner }
     }
 
     /// Whether the caller belongs here.
@@ -135,6 +153,8 @@ mod tests {
             relation: 11,
             wire: 1,
             incarnation: Incarnation { directory: 3, start: 5, nonce: 7 },
+            log_end: 0,
+            learner: false,
         };
         let good = Identity { node: node(1), ..ours }.hello(node(0));
         assert_eq!(ours.check(&good), Ok(()));

@@ -40,6 +40,7 @@ over_each_kind!(
     a_full_window_delays_frames_but_not_for_a_round_trip,
     a_delivery_before_the_hello_is_refused,
     an_older_incarnation_is_refused,
+    a_learner_is_let_in,
 );
 
 /// An endpoint of one kind, and the folder that holds it.
@@ -49,7 +50,7 @@ struct Place {
 }
 
 /// The answer to call 0: hello, accepted, by node 0, whose incarnation is all ones.
-const WELCOME: &[u8] = b"\x00\x00\x00\x08\x00\x00\x00\x00\x00\x01\x01\x01";
+const WELCOME: &[u8] = b"\x00\x00\x00\x09\x00\x00\x00\x00\x00\x01\x01\x01\x00";
 
 fn place(kind: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
@@ -124,6 +125,8 @@ fn identity(node: usize) -> Identity {
         relation: 1,
         wire: WIRE_VERSION,
         incarnation: Incarnation { directory: 1, start: 1, nonce: 1 },
+        log_end: 0,
+        learner: false,
     }
 }
 
@@ -383,6 +386,23 @@ async fn a_delivery_before_the_hello_is_refused(place: Place) {
     assert_eq!(within(stream.read(&mut [0; 8])).await.unwrap_or(0), 0);
     until(|| server.refused_count() == 1).await;
     assert!(sink.0.lengths.lock().is_empty());
+}
+
+/// It takes the place of a node that started often, whatever its own count is.
+async fn a_learner_is_let_in(place: Place) {
+    let (_server, sink, endpoint) = serve(&place.endpoint, PeerServerOptions::default()).await;
+    let mut lost = link(&endpoint);
+    lost.identity.incarnation.start = 9;
+    let lost = lost.spawn();
+    state(&lost, LinkState::is_up).await;
+    drop(lost);
+    let mut learner = link(&endpoint);
+    (learner.identity.incarnation.directory, learner.identity.learner) = (2, true);
+    let learner = learner.spawn();
+    state(&learner, LinkState::is_up).await;
+    send(&learner, 4);
+    learner.flush();
+    assert_eq!(sink.until(|numbers| !numbers.is_empty()).await, [4]);
 }
 
 async fn an_older_incarnation_is_refused(place: Place) {

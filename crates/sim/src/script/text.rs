@@ -140,6 +140,8 @@ pub(super) fn replica_message(message: &ReplicaMessage) -> String {
         ReplicaMessage::NextPiece { offset, .. } => format!("NextPiece from {offset}"),
         ReplicaMessage::Piece { .. } => "Piece".to_owned(),
         ReplicaMessage::Withdrawn { .. } => "Withdrawn".to_owned(),
+        ReplicaMessage::Follow => "Follow".to_owned(),
+        ReplicaMessage::Following => "Following".to_owned(),
     }
 }
 

@@ -63,7 +63,7 @@ impl Default for ClientServerOptions {
 #[derive(Debug)]
 pub struct ClientServer {
     refused_count: Arc<AtomicU64>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -74,6 +74,13 @@ struct Shared {
 }
 
 impl ClientServer {
+    /// Closes the port and all connections; somebody else may listen there afterwards.
+    pub async fn close(self) {
+        self.task.abort();
+        // It ends as one that was aborted, or has ended.
+        let _ = self.task.await;
+    }
+
     /// Serves clients at `listener`; needs a tokio runtime.
     pub fn spawn(listener: Listener, options: ClientServerOptions, sink: impl ClientSink) -> ClientServer {
         let refused_count = Arc::new(AtomicU64::new(0));
@@ -83,7 +90,7 @@ impl ClientServer {
             refused_count: refused_count.clone(),
             log_limit: LogLimit::default(),
         });
-        ClientServer { refused_count, _task: AbortOnDropHandle::new(tokio::spawn(accept(listener, shared))) }
+        ClientServer { refused_count, task: AbortOnDropHandle::new(tokio::spawn(accept(listener, shared))) }
     }
 
     /// Connections that were closed for garbage, silence, greed or a wrong hello.

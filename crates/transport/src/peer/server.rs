@@ -4,7 +4,7 @@ use crate::calls::{Calls, Closed};
 use crate::codec::{ENVELOPE_BYTES, server_transport};
 use crate::{FRAME_BYTES_MAX, Listener, LogLimit, Mismatch, Stream};
 use bytes::Bytes;
-use isegoria_types::{Incarnation, NodeId};
+use isegoria_types::NodeId;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,13 @@ pub trait PeerSink: Send + Sync + 'static {
     /// step, without waiting. `false` says that the queue is full and all of them were dropped.
     fn deliver(&self, from: NodeId, frames: Bytes) -> bool;
 
-    /// A peer calls that belongs to the cluster: whether it may be what was met as it before.
+    /// A peer calls that belongs to the cluster, and is no learner: whether it may be what
+    /// was met as it before.
     ///
     /// # Errors
     /// If it has lost what it had then.
-    fn meet(&self, from: NodeId, incarnation: Incarnation) -> Result<(), Mismatch> {
-        let _ = (from, incarnation);
+    fn meet(&self, hello: &Hello) -> Result<(), Mismatch> {
+        let _ = hello;
         Ok(())
     }
 }
@@ -50,7 +51,7 @@ impl Default for PeerServerOptions {
 #[derive(Debug)]
 pub struct PeerServer {
     shared: Arc<Counts>,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +78,13 @@ struct Speaker {
 }
 
 impl PeerServer {
+    /// Closes the port and all connections; somebody else may listen there afterwards.
+    pub async fn close(self) {
+        self.task.abort();
+        // It ends as one that was aborted, or has ended.
+        let _ = self.task.await;
+    }
+
     /// Serves peers at `listener`; needs a tokio runtime.
     pub fn spawn(
         listener: Listener,
@@ -94,7 +102,7 @@ impl PeerServer {
             peers: Mutex::default(),
             next_connection: AtomicU64::new(1),
         });
-        PeerServer { shared: counts, _task: AbortOnDropHandle::new(tokio::spawn(accept(listener, shared))) }
+        PeerServer { shared: counts, task: AbortOnDropHandle::new(tokio::spawn(accept(listener, shared))) }
     }
 
     /// Connections that were closed for garbage, silence or a wrong hello.
@@ -216,16 +224,19 @@ impl Connection<'_> {
 impl Shared {
     fn admit(&self, connection: u64, hello: &Hello) -> Result<Welcome, Mismatch> {
         self.identity.check(hello)?;
-        self.sink.meet(hello.from, hello.incarnation)?;
+        // A learner has nothing to have lost, and takes the place of whoever was here before.
+        if !hello.learner {
+            self.sink.meet(hello)?;
+        }
         let mut peers = self.peers.lock();
         let start = hello.incarnation.start;
         let speaker = Speaker { start, connection };
         let latest = peers.entry(hello.from).or_insert(speaker);
-        if start < latest.start {
+        if start < latest.start && !hello.learner {
             return Err(Mismatch::Incarnation { peer: hello.from, ours: latest.start, yours: start });
         }
         *latest = speaker;
-        Ok(Welcome { node: self.identity.node, incarnation: self.identity.incarnation })
+        Ok(self.identity.welcome())
     }
 
     /// An older connection of a peer must not deliver after a newer one did.
