@@ -62,6 +62,7 @@ pub(crate) fn outcome_without_answer(error: &SubmitError) -> Outcome {
         SubmitError::TooLarge { .. }
         | SubmitError::Overloaded
         | SubmitError::Unavailable
+        | SubmitError::NoSpace
         | SubmitError::SessionExpired
         | SubmitError::Undecodable => Outcome::Failed,
         // Errors of later versions promise nothing yet.

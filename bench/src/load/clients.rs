@@ -235,6 +235,7 @@ fn kind(error: &SubmitError) -> &'static str {
         SubmitError::TooLarge { .. } => "too_large",
         SubmitError::Overloaded => "overloaded",
         SubmitError::Unavailable => "unavailable",
+        SubmitError::NoSpace => "no_space",
         SubmitError::Unknown(_) => "unknown",
         SubmitError::SessionExpired => "session_expired",
         SubmitError::Undecodable => "undecodable",

@@ -169,7 +169,7 @@ impl<N: Node> NodeLoop<N> {
     fn on_arrival(&mut self, arrival: Arrival) -> Result<(), LoopError> {
         match arrival {
             // The disk does not keep up: what comes is lost, as by a full queue, and asked again.
-            Arrival::Frames { .. } if self.journal.is_behind() => Ok(()),
+            Arrival::Frames { .. } if self.journal.refusal().is_some() => Ok(()),
             Arrival::Frames { from, frames: buffer } => self.on_frames(from, &buffer),
             Arrival::Requests { connection, requests } => {
                 requests.into_iter().try_for_each(|request| self.on_request(connection, request))
@@ -242,8 +242,9 @@ impl<N: Node> NodeLoop<N> {
             }
         };
         let unacknowledged = id.number.saturating_sub(request.acked_below);
-        if unacknowledged > UNACKNOWLEDGED_MAX || self.journal.is_behind() {
-            self.refuse(connection, id, Refusal::Overloaded);
+        let too_many = (unacknowledged > UNACKNOWLEDGED_MAX).then_some(Refusal::Overloaded);
+        if let Some(refusal) = self.journal.refusal().or(too_many) {
+            self.refuse(connection, id, refusal);
             return Ok(());
         }
         match self.clients.intake(connection, id, self.now) {

@@ -1,6 +1,7 @@
 use isegoria_node::{Node, Outbox, Weight};
 use isegoria_replica::{Beside, freeze_process, restore_process};
 use isegoria_storage::{Durability, Log, Recovered, StoreError, WriteCheckpoint};
+use isegoria_types::Refusal;
 use std::io;
 
 /// The most log that may wait for the disk, bytes.
@@ -60,10 +61,14 @@ impl Journal {
         (!self.volatile).then(|| self.log.durable())
     }
 
-    /// Whether the disk does not keep up, or has no room: nothing new had better come.
-    pub(crate) fn is_behind(&self) -> bool {
+    /// Why nothing new had better come, if so: the disk does not keep up, or has no room.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
         let backlog = self.log.end().saturating_sub(self.log.durable());
-        !self.volatile && (backlog > BACKLOG_BYTES_MAX || self.log.is_space_short())
+        match (self.volatile, self.log.is_space_short()) {
+            (true, _) => None,
+            (false, true) => Some(Refusal::NoSpace),
+            (false, false) => (backlog > BACKLOG_BYTES_MAX).then_some(Refusal::Overloaded),
+        }
     }
 
     pub(crate) fn log(&self) -> &Log {

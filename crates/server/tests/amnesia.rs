@@ -145,3 +145,30 @@ async fn a_learner_has_the_state_of_those_whom_it_follows() {
         assert_eq!(digests, [digests[0]; 3], "{protocol}");
     }
 }
+
+/// A bit of a record that is below a seal: nobody can take it for a torn last write.
+#[tokio::test]
+async fn a_damaged_log_is_refused_by_name_and_the_advice_works() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut cluster = start(&config("simple-bpaxos", 3, dir.path())).await;
+    let first = client(&cluster, 0).await;
+    for number in 0..20 {
+        put(&first, format!("k{number}"), "1".into()).await;
+    }
+    cluster.kill("n3").await;
+    let (data, log) = (cluster.nodes()[2].data_dir.clone(), cluster.nodes()[2].log_file.clone());
+    let segment = data.join("log").join(format!("{:020}.seg", 0));
+    let mut bytes = fs::read(&segment).expect("a segment");
+    bytes[100] ^= 4;
+    fs::write(&segment, &bytes).expect("a segment");
+    let refused = cluster.restart("n3").await.expect_err("its log is damaged").to_string();
+    let place = format!("{} is damaged at offset ", segment.display());
+    assert!(refused.contains(&place), "{refused}");
+    let mut learner = run_advice(&refused, &log);
+    says(&cluster, "took a snapshot", 1).await;
+    put(&first, "k".into(), "2".into()).await;
+    learner.kill().expect("it runs");
+    learner.wait().expect("it ends");
+    assert_eq!(fs::read(&segment).expect("a segment"), bytes, "it is left alone");
+    cluster.stop().await;
+}

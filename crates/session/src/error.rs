@@ -18,6 +18,9 @@ pub enum SubmitError {
     /// Nothing was done: no node served before the deadline.
     #[error("no node could take the request before the deadline; is a majority of the cluster up?")]
     Unavailable,
+    /// Nothing was done: the disks of the nodes that were asked are full.
+    #[error("no node could take the request before the deadline, for their disks are full; free some space")]
+    NoSpace,
     /// Whether it was executed is not known: the answer did not come before the deadline.
     #[error(
         "no answer to request {0} before the deadline; it may have been executed, now or later: read before you repeat it"

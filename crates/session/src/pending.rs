@@ -29,6 +29,7 @@ pub(crate) struct Pending {
 pub(crate) enum LastRefusal {
     Overloaded,
     Unavailable,
+    NoSpace,
 }
 
 /// What follows a refusal.

@@ -206,6 +206,7 @@ impl Session {
         match pending.last_refusal {
             LastRefusal::Overloaded => SubmitError::Overloaded,
             LastRefusal::Unavailable => SubmitError::Unavailable,
+            LastRefusal::NoSpace => SubmitError::NoSpace,
         }
     }
 
@@ -219,6 +220,11 @@ impl Session {
             }
             Refusal::Overloaded => {
                 self.defer(number, LastRefusal::Overloaded, now_ms);
+                After::Wait
+            }
+            Refusal::NoSpace => {
+                self.defer(number, LastRefusal::NoSpace, now_ms);
+                self.leave_asked(number);
                 After::Wait
             }
             Refusal::Unavailable | Refusal::SessionExpired => {

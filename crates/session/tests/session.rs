@@ -101,9 +101,11 @@ fn redirects_are_followed_but_not_for_ever() {
 
 #[test]
 fn a_refusal_everywhere_is_no_unknown_outcome() {
-    for (refusal, error) in
-        [(Refusal::Overloaded, SubmitError::Overloaded), (Refusal::Unavailable, SubmitError::Unavailable)]
-    {
+    for (refusal, error) in [
+        (Refusal::Overloaded, SubmitError::Overloaded),
+        (Refusal::Unavailable, SubmitError::Unavailable),
+        (Refusal::NoSpace, SubmitError::NoSpace),
+    ] {
         let (mut session, mut out) = session(Options { deadline_ms: 500, ..Options::default() });
         session.submit(Bytes::new(), 0, &mut out).unwrap();
         let (mut send_count, mut now) = (0, 0);

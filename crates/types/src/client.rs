@@ -52,6 +52,9 @@ pub enum Refusal {
     /// The node cannot take requests now (starting, or stopping).
     #[error("the node is not serving; retry at another node")]
     Unavailable,
+    /// The disk of the node is full: what it has taken goes on, and nothing new is taken.
+    #[error("the disk of the node is full; free some space there, or ask another node")]
+    NoSpace,
     /// The command is larger than the node takes.
     #[error("the command has {size} bytes and the limit is {limit}; make it smaller")]
     TooLarge {
