@@ -40,6 +40,7 @@ async fn ask(endpoint: &Endpoint) -> Result<(), String> {
         id: RequestId { client: ClientId(rand::random()), number: 0 },
         acked_below: 0,
         generation: opened.generation,
+        patience_ms: u64::try_from(ANSWER_MAX.as_millis()).unwrap_or(u64::MAX),
         payload: payload.into(),
     };
     connection.submit(vec![request]).await.map_err(|error| error.to_string())?;

@@ -170,6 +170,12 @@ impl<V: Eq + Debug> LogAcceptor<V> {
         self.base
     }
 
+    /// Places for votes that are held, from the base upwards, used or not.
+    #[must_use]
+    pub fn span(&self) -> usize {
+        self.votes.len()
+    }
+
     /// Whether `slot` is neither dropped nor beyond the window.
     #[must_use]
     pub fn admits(&self, slot: u64) -> bool {

@@ -1,5 +1,5 @@
 use isegoria_session::SubmitError;
-use isegoria_transport::client_port::OpenError;
+use isegoria_transport::client_port::{ConnectionLost, OpenError};
 
 /// Why a client has no output to give.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum ClientError {
         /// The last failure.
         last: OpenError,
     },
+    /// The node was lost while it was asked what it counts.
+    #[error(transparent)]
+    Lost(#[from] ConnectionLost),
     /// The client's task is gone, with its runtime.
     #[error("the client was shut down; whether the command was executed is not known")]
     Closed,

@@ -17,6 +17,7 @@ mod error;
 mod inbox;
 mod options;
 mod pool;
+mod status;
 mod wire;
 
 pub use client::Client;
@@ -25,3 +26,4 @@ pub use isegoria_session::SubmitError;
 pub use isegoria_transport::Endpoint;
 pub use options::ClientOptions;
 pub use pool::{Completed, Pool, SessionIndex};
+pub use status::status;

@@ -78,6 +78,12 @@ pub struct LimitsConfig {
     pub payload_bytes_max: usize,
     /// The most requests that may wait for their answer at one node.
     pub pending_max: usize,
+    /// The most bytes of their payloads.
+    pub pending_bytes_max: usize,
+    /// The most requests that one node lets in a second; it refuses what comes beyond, and
+    /// clients come back after a pause. No limit, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commands_per_s_max: Option<u32>,
     /// How much log is written between two checkpoints, bytes.
     pub checkpoint_bytes: u64,
     /// The size of a log segment, bytes.
@@ -99,6 +105,8 @@ impl Default for LimitsConfig {
             batch_wait_ms: limits.batch_wait_ms,
             payload_bytes_max: limits.payload_bytes_max,
             pending_max: limits.pending_max,
+            pending_bytes_max: limits.pending_bytes_max,
+            commands_per_s_max: limits.commands_per_s_max,
             checkpoint_bytes: limits.checkpoint_bytes,
             segment_bytes: limits.segment_bytes,
             retain_count_max: limits.retention.count_max,
@@ -203,6 +211,17 @@ impl Config {
                 return refuse(format!("limits.{field} = 0: must be at least 1"));
             }
         }
+        if limits.pending_bytes_max < limits.payload_bytes_max {
+            return refuse(format!(
+                "limits.pending_bytes_max = {}: must be at least payload_bytes_max = {}",
+                limits.pending_bytes_max, limits.payload_bytes_max
+            ));
+        }
+        if limits.commands_per_s_max == Some(0) {
+            return refuse(
+                "limits.commands_per_s_max = 0: must be at least 1; leave it out for no limit".to_owned(),
+            );
+        }
         let payload_limit = 4 << 20;
         if limits.payload_bytes_max == 0 || limits.payload_bytes_max > payload_limit {
             let found = limits.payload_bytes_max;
@@ -281,6 +300,8 @@ impl Config {
             batch_wait_ms,
             payload_bytes_max,
             pending_max,
+            pending_bytes_max,
+            commands_per_s_max,
             checkpoint_bytes,
             segment_bytes,
             retain_count_max,
@@ -292,6 +313,8 @@ impl Config {
             batch_wait_ms,
             payload_bytes_max,
             pending_max,
+            pending_bytes_max,
+            commands_per_s_max,
             checkpoint_bytes,
             segment_bytes,
             session_expiry_ms,
@@ -359,6 +382,8 @@ mod tests {
             (config("colour = 1"), "unknown field `colour`"),
             (config("[limits]\nbatch_max = 0"), "limits.batch_max"),
             (config("[limits]\nbach_max = 9"), "bach_max"),
+            (config("[limits]\ncommands_per_s_max = 0"), "commands_per_s_max"),
+            (config("[limits]\npending_bytes_max = 1"), "pending_bytes_max"),
             (config("[limits]\nsession_expiry_ms = 0"), "session_expiry_ms"),
             (config("[limits]\nretain_count_max = 0"), "retain_count_max"),
             (config("[limits]\nretain_bytes_max = 0"), "retain_bytes_max"),

@@ -61,6 +61,11 @@ impl Learner {
         }
     }
 
+    /// How many values are kept.
+    pub(crate) fn decided_count(&self) -> usize {
+        self.decided.len()
+    }
+
     /// The values kept, in order of slots.
     pub(crate) fn decided(&self) -> impl Iterator<Item = (u64, &Entry)> {
         self.decided.iter().map(|(slot, entry)| (*slot, entry))

@@ -4,7 +4,7 @@ use crate::learner::{Learner, commit, uncommit};
 use crate::message::{Entry, Message, Record, Timer, Vote};
 use crate::options::Options;
 use isegoria_acceptor::LogAcceptor;
-use isegoria_node::{Evidence, Inadmissible, Input, Node, Outbox};
+use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_types::{Ballot, Layout, NodeId, NodeSet, WINDOW_MAX};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -174,6 +174,15 @@ impl Node for MultiPaxosNode {
 
     fn evidence_of_message(message: &Message) -> Option<Evidence> {
         crate::evidence::of_message(message)
+    }
+
+    fn counts(&self) -> Counts {
+        let votes = self.acceptor.as_ref().map_or(0, LogAcceptor::span);
+        let proposal_count = match &self.role {
+            Role::Leader(leading) => leading.in_flight.len() + leading.takeover.len() + leading.queue.len(),
+            _ => 0,
+        };
+        Counts { cell_count: votes + self.learner.decided_count(), index_count: 0, proposal_count }
     }
 
     fn assert_invariants(&self) {

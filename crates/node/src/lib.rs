@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows a protocol, a clock or a socket.
 
+mod counts;
 mod event;
 mod evidence;
 mod gate;
@@ -16,6 +17,7 @@ mod outbox;
 mod protocol;
 mod step;
 
+pub use counts::Counts;
 pub use event::Event;
 pub use evidence::Evidence;
 pub use gate::{Effect, Gate};

@@ -1,4 +1,4 @@
-use crate::{Evidence, Input, Outbox};
+use crate::{Counts, Evidence, Input, Outbox};
 use isegoria_types::{Layout, NodeId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +60,11 @@ pub trait Node: Clone + Debug + std::marker::Send + Sync + 'static {
     /// What a message says about ballots and votes.
     fn evidence_of_message(_message: &Self::Msg) -> Option<Evidence> {
         None
+    }
+
+    /// How much it holds; told without a walk through it. Nothing, if left out.
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 
     /// Panics if the state contradicts itself.

@@ -235,6 +235,12 @@ impl Replica {
         self.sessions.generation()
     }
 
+    /// Sessions that are remembered.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Committed and not executed.
     #[must_use]
     pub fn waiting_count(&self) -> usize {

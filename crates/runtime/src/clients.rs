@@ -24,6 +24,9 @@ pub(crate) struct Clients {
     first_batch: u64,
     in_flight_count: usize,
     pending_max: usize,
+    /// What the payloads of `pending` take, bytes.
+    pending_bytes: usize,
+    pending_bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,8 @@ struct Pending {
     since: Instant,
     /// The batch it goes with.
     batch: u64,
+    /// The size of its payload, bytes.
+    size: usize,
 }
 
 /// What to do with a request.
@@ -51,7 +56,7 @@ pub(crate) enum Intake {
 }
 
 impl Clients {
-    pub(crate) fn new(pending_max: usize) -> Clients {
+    pub(crate) fn new(pending_max: usize, pending_bytes_max: usize) -> Clients {
         Clients {
             connections: HashMap::default(),
             pending: HashMap::default(),
@@ -61,6 +66,8 @@ impl Clients {
             first_batch: 0,
             in_flight_count: 0,
             pending_max,
+            pending_bytes: 0,
+            pending_bytes_max,
         }
     }
 
@@ -73,8 +80,20 @@ impl Clients {
         self.connections.remove(&connection);
     }
 
-    pub(crate) fn intake(&mut self, connection: ConnectionId, request: RequestId, now: Instant) -> Intake {
-        let room = self.pending.len() < self.pending_max;
+    /// Whether the request is on its way already.
+    pub(crate) fn holds(&self, request: RequestId) -> bool {
+        self.pending.contains_key(&request)
+    }
+
+    /// Notes down who asks for a request with a payload of `size` bytes, if there is room.
+    pub(crate) fn intake(
+        &mut self,
+        connection: ConnectionId,
+        (request, size): (RequestId, usize),
+        now: Instant,
+    ) -> Intake {
+        let room =
+            self.pending.len() < self.pending_max && self.pending_bytes + size <= self.pending_bytes_max;
         let batch = self.first_batch + self.batches.len() as u64;
         match self.pending.entry(request) {
             Entry::Occupied(mut held) => {
@@ -88,7 +107,8 @@ impl Clients {
             }
             Entry::Vacant(_) if !room => Intake::Overloaded,
             Entry::Vacant(place) => {
-                place.insert(Pending { connection, since: now, batch });
+                place.insert(Pending { connection, since: now, batch, size });
+                self.pending_bytes += size;
                 self.open_count += 1;
                 Intake::Submit
             }
@@ -111,6 +131,7 @@ impl Clients {
     /// An answer; dropped if nobody waits for it.
     pub(crate) fn reply(&mut self, reply: Reply) -> bool {
         let Some(pending) = self.pending.remove(&reply.request) else { return false };
+        self.pending_bytes -= pending.size;
         self.arrived(pending.batch);
         self.tell(pending.connection, reply);
         true
@@ -158,6 +179,7 @@ impl Clients {
         for request in old {
             // Without an answer: it may yet be executed, and "not done" would be a lie.
             if let Some(pending) = self.pending.remove(&request) {
+                self.pending_bytes -= pending.size;
                 self.arrived(pending.batch);
             }
         }

@@ -71,7 +71,7 @@ impl Ports {
         let sink = FromPeers { inbox: Arc::clone(inbox), incarnations: Arc::clone(incarnations) };
         let peers = PeerServer::spawn(self.peer, identity, PeerServerOptions::default(), sink);
         let clients = self.client.map(|listener| {
-            let sink = FromClients { inbox: Arc::clone(inbox), opened: opened(settings, relation) };
+            let sink = FromClients::new(Arc::clone(inbox), opened(settings, relation));
             ClientServer::spawn(listener, ClientServerOptions::default(), sink)
         });
         Edge { links, peers, clients }

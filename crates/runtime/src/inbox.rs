@@ -1,13 +1,20 @@
+use crate::metrics::Stats;
 use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use isegoria_storage::Incarnations;
 use isegoria_transport::Mismatch;
 use isegoria_transport::client_port::{ClientSink, ConnectionId, Opened, ReplySender};
 use isegoria_transport::peer::{Hello, PeerSink};
-use isegoria_types::{NodeId, Request};
+use isegoria_types::{NodeId, Outcome, Refusal, Reply, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 use tokio::sync::Notify;
+
+/// What a request takes in memory besides its payload, bytes, about.
+const REQUEST_BYTES: usize = 96;
 
 /// Something that the tasks around the loop hand in.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub(crate) enum Arrival {
     },
     Requests {
         connection: ConnectionId,
+        /// When they came.
+        at: Instant,
         requests: Vec<Request>,
     },
     Closed {
@@ -43,6 +52,9 @@ pub(crate) enum Arrival {
 }
 
 /// What waits for the loop: taken as a whole, so that the lock is paid once a round.
+///
+/// Invariant: frames of peers take at most `bytes_max`, requests of clients as much
+/// again: neither crowds the other out.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
@@ -50,12 +62,19 @@ pub(crate) struct Inbox {
     bytes_max: usize,
     /// The session generation, for clients that open a session.
     pub(crate) generation: AtomicU32,
+    /// Requests refused here, because too many waited.
+    pub(crate) refused_count: AtomicU64,
+    /// What the loop counted and held a moment ago, for whoever asks.
+    pub(crate) published: Mutex<Stats>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     arrivals: Vec<Arrival>,
-    byte_count: usize,
+    /// Frames of peers that wait, bytes.
+    frame_bytes: usize,
+    /// Requests of clients that wait, bytes.
+    request_bytes: usize,
 }
 
 impl Inbox {
@@ -65,6 +84,8 @@ impl Inbox {
             arrived: Notify::new(),
             bytes_max,
             generation: AtomicU32::new(0),
+            refused_count: AtomicU64::new(0),
+            published: Mutex::default(),
         })
     }
 
@@ -73,10 +94,26 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    /// Takes requests in, or gives them back if too many wait.
+    fn push_requests(&self, connection: ConnectionId, requests: Vec<Request>) -> Result<(), Vec<Request>> {
+        let bytes: usize = requests.iter().map(|request| request.payload.len() + REQUEST_BYTES).sum();
+        let at = Instant::now();
+        let mut queue = self.queue.lock();
+        if queue.request_bytes + bytes > self.bytes_max {
+            return Err(requests);
+        }
+        queue.request_bytes += bytes;
+        queue.arrivals.push(Arrival::Requests { connection, at, requests });
+        drop(queue);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
     /// Takes everything; `into` must be empty and keeps its memory for the next round.
     pub(crate) fn take(&self, into: &mut Vec<Arrival>) {
         let mut queue = self.queue.lock();
-        queue.byte_count = 0;
+        queue.frame_bytes = 0;
+        queue.request_bytes = 0;
         std::mem::swap(&mut queue.arrivals, into);
     }
 
@@ -100,10 +137,10 @@ impl PeerSink for FromPeers {
     fn deliver(&self, from: NodeId, frames: Bytes) -> bool {
         let inbox = &self.inbox;
         let mut queue = inbox.queue.lock();
-        if queue.byte_count + frames.len() > inbox.bytes_max {
+        if queue.frame_bytes + frames.len() > inbox.bytes_max {
             return false;
         }
-        queue.byte_count += frames.len();
+        queue.frame_bytes += frames.len();
         queue.arrivals.push(Arrival::Frames { from, frames });
         drop(queue);
         inbox.arrived.notify_one();
@@ -130,8 +167,26 @@ impl PeerSink for FromPeers {
 
 /// The client port's side of the inbox.
 pub(crate) struct FromClients {
-    pub(crate) inbox: Arc<Inbox>,
-    pub(crate) opened: Opened,
+    inbox: Arc<Inbox>,
+    opened: Opened,
+    /// Where refusals go that the loop never hears of.
+    senders: Mutex<HashMap<ConnectionId, ReplySender, RandomState>>,
+}
+
+impl FromClients {
+    pub(crate) fn new(inbox: Arc<Inbox>, opened: Opened) -> FromClients {
+        FromClients { inbox, opened, senders: Mutex::default() }
+    }
+
+    fn refuse(&self, connection: ConnectionId, requests: &[Request]) {
+        self.inbox.refused_count.fetch_add(requests.len() as u64, Ordering::Relaxed);
+        let refusal =
+            |request: &Request| Reply { request: request.id, outcome: Outcome::Refused(Refusal::Overloaded) };
+        if let Some(sender) = self.senders.lock().get(&connection) {
+            sender.push(requests.iter().map(refusal));
+            sender.flush();
+        }
+    }
 }
 
 impl ClientSink for FromClients {
@@ -140,14 +195,59 @@ impl ClientSink for FromClients {
     }
 
     fn opened(&self, connection: ConnectionId, replies: ReplySender) {
+        self.senders.lock().insert(connection, replies.clone());
         self.inbox.push(Arrival::Opened { connection, replies });
     }
 
     fn submit(&self, connection: ConnectionId, requests: Vec<Request>) {
-        self.inbox.push(Arrival::Requests { connection, requests });
+        if let Err(requests) = self.inbox.push_requests(connection, requests) {
+            self.refuse(connection, &requests);
+        }
+    }
+
+    fn status(&self) -> String {
+        serde_json::to_string(&*self.inbox.published.lock()).expect("counters are JSON")
     }
 
     fn closed(&self, connection: ConnectionId) {
+        self.senders.lock().remove(&connection);
         self.inbox.push(Arrival::Closed { connection });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isegoria_types::{ClientId, RequestId};
+
+    fn requests(count: u64, bytes: usize) -> Vec<Request> {
+        let request = |number| Request {
+            id: RequestId { client: ClientId(1), number },
+            acked_below: 0,
+            generation: 0,
+            patience_ms: 1_000,
+            payload: Bytes::from(vec![0; bytes]),
+        };
+        (0..count).map(request).collect()
+    }
+
+    #[test]
+    fn requests_that_wait_are_bounded_by_their_bytes() {
+        let inbox = Inbox::new(10_000);
+        let connection = ConnectionId(1);
+        assert!(inbox.push_requests(connection, requests(5, 1_000)).is_ok());
+        let back = inbox.push_requests(connection, requests(5, 1_000)).unwrap_err();
+        assert_eq!(back.len(), 5, "all of a call, or none");
+        assert!(inbox.push_requests(connection, requests(10, 0)).is_ok(), "there is room for small ones");
+        let peers = FromPeers {
+            inbox: Arc::clone(&inbox),
+            incarnations: Arc::new(Mutex::new(Incarnations::in_memory(NodeId::new(0), || 1))),
+        };
+        assert!(peers.deliver(NodeId::new(1), Bytes::from(vec![0; 9_000])), "clients do not crowd peers out");
+        assert!(!peers.deliver(NodeId::new(1), Bytes::from(vec![0; 9_000])));
+        let mut arrivals = Vec::new();
+        inbox.take(&mut arrivals);
+        assert_eq!(arrivals.len(), 3);
+        assert!(inbox.push_requests(connection, requests(5, 1_000)).is_ok(), "what was taken makes room");
     }
 }

@@ -69,7 +69,7 @@ impl<N: Node> Learner<N> {
             beside,
             inbox,
             outward: Outward::new(edge.links.clone()),
-            clients: Clients::new(0),
+            clients: Clients::new(0, 0),
             out: ReplicaOutbox::default(),
             stats: Stats { is_learner: true, ..Stats::default() },
             _speaks: PhantomData,
@@ -88,6 +88,8 @@ impl<N: Node> Learner<N> {
                 _ = gossip.tick() => {
                     self.beside.on_gossip(&mut self.out);
                     self.carry_out();
+                    self.stats.count_replica(&self.beside);
+                    self.inbox.published.lock().clone_from(&self.stats);
                 }
                 () = &mut stop => break,
             }
@@ -99,12 +101,13 @@ impl<N: Node> Learner<N> {
             self.clients.flush();
         }
         self.stats.count_replica(&self.beside);
+        self.stats.digest = self.beside.digest();
     }
 
     fn on_arrival(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Frames { from, frames } => self.on_frames(from, &frames),
-            Arrival::Requests { connection, requests } => {
+            Arrival::Requests { connection, requests, .. } => {
                 for request in requests {
                     self.stats.refused_count += 1;
                     let outcome = Outcome::Refused(Refusal::Unavailable);

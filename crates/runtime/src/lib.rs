@@ -8,6 +8,7 @@
 //! It names no protocol and does not interpret what it carries.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: it owns the clock and the sockets.
 
+mod admission;
 mod batcher;
 mod clients;
 mod edge;
@@ -20,6 +21,7 @@ mod persist;
 mod settings;
 mod start;
 mod timers;
+mod wishes;
 
 pub use isegoria_replica::Retention;
 pub use metrics::Stats;

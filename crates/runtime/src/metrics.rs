@@ -2,19 +2,28 @@ use isegoria_node::Event;
 use isegoria_replica::Beside;
 use serde::{Deserialize, Serialize};
 
-/// What a node counted since it started; written as `stats.json` when it stops.
+/// What a node counted since it started, and what it holds: asked for by `isegoria client
+/// status` while it runs, written as `stats.json` when it stops.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Stats {
     /// Whether the process only followed the others.
     pub is_learner: bool,
-    /// A hash of the state machine's state: equal where the same is executed.
+    /// A hash of the state machine's state: equal where the same is executed. Only in what is
+    /// written when the node stops.
     pub digest: u64,
     /// Commands applied to the state machine.
     pub applied_count: u64,
     /// Answers given to clients.
     pub reply_count: u64,
-    /// Requests refused.
+    /// Requests refused, for whatever reason.
     pub refused_count: u64,
+    /// Those of them that were refused because too much waited or came.
+    pub overloaded_count: u64,
+    /// Requests dropped because their client had stopped waiting before they were proposed.
+    pub expired_count: u64,
+    /// Requests that wait for their answer.
+    pub pending_count: u64,
     /// Batches submitted.
     pub batch_count: u64,
     /// Own vertices proposed.
@@ -55,13 +64,29 @@ pub struct Stats {
     pub snapshot_count: u64,
     /// Checkpoints completed.
     pub checkpoint_count: u64,
+    /// Records that were replayed at the start, those of the checkpoint included.
+    pub replayed_count: u64,
+    /// What is executed: of each leader the number below which all is, or the slot.
+    pub executed: Vec<u64>,
+    /// Committed vertices or slots that are not executed.
+    pub waiting_count: u64,
+    /// Client sessions remembered.
+    pub session_count: u64,
+    /// Places for votes and chosen values.
+    pub cell_count: u64,
+    /// Entries of the conflict index.
+    pub index_count: u64,
+    /// Own proposals that are not chosen.
+    pub proposal_count: u64,
 }
 
 impl Stats {
     /// What the replica beside the node says of itself.
     pub(crate) fn count_replica(&mut self, beside: &Beside) {
         let Some(replica) = beside.replica() else { return };
-        self.digest = replica.digest();
+        self.executed = replica.executed().iter().map(|(_, below)| below).collect();
+        self.waiting_count = replica.waiting_count() as u64;
+        self.session_count = replica.session_count() as u64;
         self.applied_count = replica.applied_count();
         self.history_count = replica.history_count() as u64;
         self.history_bytes = replica.history_bytes() as u64;

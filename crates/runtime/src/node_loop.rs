@@ -1,3 +1,4 @@
+use crate::admission::{Admission, is_over};
 use crate::batcher::Batcher;
 use crate::clients::{Clients, Intake};
 use crate::inbox::{Arrival, Inbox};
@@ -7,9 +8,9 @@ use crate::persist::Journal;
 use crate::settings::Limits;
 use crate::timers::Timers;
 use bytes::Bytes;
-use isegoria_machine::{Frozen, Relation};
+use isegoria_machine::Relation;
 use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
-use isegoria_replica::{Beside, Installed, ReplicaMessage, ReplicaOutbox};
+use isegoria_replica::{Beside, ReplicaMessage, ReplicaOutbox};
 use isegoria_storage::{Incarnations, LogFailure, RecordTooLarge};
 use isegoria_transport::client_port::ConnectionId;
 use isegoria_transport::{LinkHandle, LogLimit, frames};
@@ -74,15 +75,16 @@ pub(crate) struct NodeLoop<N: Node> {
     pub(crate) incarnations: Arc<Mutex<Incarnations>>,
     pub(crate) outward: Outward,
     pub(crate) clients: Clients,
+    pub(crate) admission: Admission,
     pub(crate) batcher: Batcher,
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     out: Outbox<N>,
-    replica_out: ReplicaOutbox,
+    pub(crate) replica_out: ReplicaOutbox,
     timers: Timers<N::Timer>,
     chores: Timers<Chore>,
     /// Own progress, told once the log up to this position is durable.
-    announcement: Option<(u64, ReplicaMessage)>,
+    pub(crate) announcement: Option<(u64, ReplicaMessage)>,
     reject_log: LogLimit,
     now: Instant,
 }
@@ -116,7 +118,8 @@ impl<N: Node> NodeLoop<N> {
             inbox: parts.inbox,
             incarnations: parts.incarnations,
             outward: parts.outward,
-            clients: Clients::new(limits.pending_max),
+            clients: Clients::new(limits.pending_max, limits.pending_bytes_max),
+            admission: Admission::new(limits.commands_per_s_max, Instant::now()),
             batcher: Batcher::new(limits.batch_max, limits.batch_bytes_max, wait),
             limits,
             stats: Stats::default(),
@@ -171,8 +174,8 @@ impl<N: Node> NodeLoop<N> {
             // The disk does not keep up: what comes is lost, as by a full queue, and asked again.
             Arrival::Frames { .. } if self.journal.refusal().is_some() => Ok(()),
             Arrival::Frames { from, frames: buffer } => self.on_frames(from, &buffer),
-            Arrival::Requests { connection, requests } => {
-                requests.into_iter().try_for_each(|request| self.on_request(connection, request))
+            Arrival::Requests { connection, at, requests } => {
+                requests.into_iter().try_for_each(|request| self.on_request((connection, at), request))
             }
             Arrival::Opened { connection, replies } => {
                 self.clients.opened(connection, replies);
@@ -227,11 +230,21 @@ impl<N: Node> NodeLoop<N> {
         }
     }
 
-    fn on_request(&mut self, connection: ConnectionId, request: Request) -> Result<(), LoopError> {
+    fn on_request(&mut self, from: (ConnectionId, Instant), request: Request) -> Result<(), LoopError> {
+        let (connection, arrived) = from;
         let (id, size) = (request.id, request.payload.len());
+        // Its client has reported its end already, and reads no answer.
+        if is_over(arrived, request.patience_ms, self.now) {
+            self.stats.expired_count += 1;
+            return Ok(());
+        }
         if size > self.limits.payload_bytes_max {
             let limit = self.limits.payload_bytes_max as u64;
             self.refuse(connection, id, Refusal::TooLarge { size: size as u64, limit });
+            return Ok(());
+        }
+        if let Some(refusal) = self.journal.refusal().or_else(|| self.overload(&request)) {
+            self.refuse(connection, id, refusal);
             return Ok(());
         }
         let footprint = match self.relation.footprint(&request.payload) {
@@ -241,13 +254,7 @@ impl<N: Node> NodeLoop<N> {
                 return Ok(());
             }
         };
-        let unacknowledged = id.number.saturating_sub(request.acked_below);
-        let too_many = (unacknowledged > UNACKNOWLEDGED_MAX).then_some(Refusal::Overloaded);
-        if let Some(refusal) = self.journal.refusal().or(too_many) {
-            self.refuse(connection, id, refusal);
-            return Ok(());
-        }
-        match self.clients.intake(connection, id, self.now) {
+        match self.clients.intake(connection, (id, size), self.now) {
             Intake::Wait => return Ok(()),
             Intake::Overloaded => {
                 self.refuse(connection, id, Refusal::Overloaded);
@@ -269,8 +276,18 @@ impl<N: Node> NodeLoop<N> {
         }
     }
 
+    /// Refuses what is more than the node bears, before it costs anything; what is on its
+    /// way already costs nothing more.
+    fn overload(&mut self, request: &Request) -> Option<Refusal> {
+        let unacknowledged = request.id.number.saturating_sub(request.acked_below);
+        let bears = unacknowledged <= UNACKNOWLEDGED_MAX
+            && (self.clients.holds(request.id) || self.admission.take(self.now));
+        (!bears).then_some(Refusal::Overloaded)
+    }
+
     fn refuse(&mut self, connection: ConnectionId, request: RequestId, refusal: Refusal) {
         self.stats.refused_count += 1;
+        self.stats.overloaded_count += u64::from(refusal == Refusal::Overloaded);
         self.clients.tell(connection, Reply { request, outcome: Outcome::Refused(refusal) });
     }
 
@@ -295,6 +312,7 @@ impl<N: Node> NodeLoop<N> {
                     if let Some(position) = self.journal.kept() {
                         self.outward.send(self.others(), &Wire::<N>::Durable(position));
                     }
+                    *self.inbox.published.lock() = self.stats();
                     if let Some(past) = self.now.checked_sub(GIVE_UP) {
                         self.clients.forget_older(past);
                     }
@@ -321,7 +339,7 @@ impl<N: Node> NodeLoop<N> {
 
     // ---- steps and what follows from them --------------------------------------------------------
 
-    fn step(&mut self, input: Input<N>) -> Result<(), LoopError> {
+    pub(crate) fn step(&mut self, input: Input<N>) -> Result<(), LoopError> {
         isegoria_node::step(&mut self.node, input, &mut self.out);
         let gate = &mut self.gate;
         self.journal.append(&mut self.out, |end, weight| gate.wrote(end, weight))?;
@@ -355,83 +373,13 @@ impl<N: Node> NodeLoop<N> {
     fn on_refused(&mut self, batch: &Batch, refusal: &Refusal) {
         for command in batch.iter() {
             self.stats.refused_count += 1;
+            self.stats.overloaded_count += u64::from(*refusal == Refusal::Overloaded);
             let outcome = Outcome::Refused(refusal.clone());
             self.clients.reply(Reply { request: command.request, outcome });
         }
     }
 
-    /// Carries out what the replica wishes.
-    fn after_replica(&mut self) -> Result<(), LoopError> {
-        for reply in self.replica_out.replies.drain(..) {
-            self.stats.reply_count += u64::from(self.clients.reply(reply));
-        }
-        for (to, message) in self.replica_out.sends.drain(..) {
-            self.outward.send(to, &Wire::<N>::Replica(message));
-        }
-        // One that waits for the disk is not replaced: on a slow disk none would ever be told.
-        if let Some(progress) = self.replica_out.announce.take()
-            && self.announcement.is_none()
-        {
-            self.announcement = Some((self.journal.end(), progress));
-        }
-        if let Some((number, frozen)) = self.replica_out.write.take() {
-            self.write_snapshot(number, frozen);
-        }
-        if let Some(Installed { from, kept, .. }) = self.replica_out.installed.take() {
-            self.stats.snapshot_count += 1;
-            tracing::info!(%from, kept = kept.len(), "caught up by a snapshot");
-        }
-        if std::mem::take(&mut self.replica_out.cut_agreed) {
-            self.stats.cut_count += 1;
-            tracing::info!("agreed to forget what a node that is away may lack: it will take a snapshot");
-        }
-        if let Some(prefix) = self.replica_out.executed.take() {
-            self.step(Input::Executed(prefix))?;
-        }
-        if let Some(prefix) = self.replica_out.collect.take() {
-            self.step(Input::Collect(prefix))?;
-        }
-        if let Some(prefix) = self.replica_out.cut.take() {
-            self.step(Input::Cut(prefix))?;
-        }
-        if let Some(command) = self.replica_out.propose.take() {
-            self.step(Input::submit_alone(command))?;
-        }
-        while let Some(vertex) = self.replica_out.blocked.pop() {
-            self.step(Input::Blocked(vertex))?;
-        }
-        for (order, batch) in std::mem::take(&mut self.replica_out.learned) {
-            self.step(Input::Learned(order, batch))?;
-        }
-        Ok(())
-    }
-
-    /// Writes a snapshot for others beside running work.
-    fn write_snapshot(&mut self, number: u64, frozen: Frozen) {
-        let inbox = Arc::clone(&self.inbox);
-        let write = move || {
-            let mut bytes = Vec::new();
-            let written = frozen(&mut bytes).is_ok();
-            inbox.push(Arrival::Snapshot { number, bytes: written.then(|| bytes.into()) });
-        };
-        if let Err(error) = std::thread::Builder::new().name("snapshot".to_owned()).spawn(write) {
-            tracing::warn!(%error, "no snapshot could be written for a node that is behind");
-            self.beside.on_written(number, None);
-        }
-    }
-
-    /// Progress may be told once the log that proves it is durable.
-    fn announce(&mut self) -> Result<(), LoopError> {
-        let durable = self.journal.durable();
-        let Some((_, message)) = self.announcement.take_if(|(position, _)| *position <= durable) else {
-            return Ok(());
-        };
-        self.outward.send(self.others(), &Wire::<N>::Replica(message.clone()));
-        self.beside.on_message(self.own, message, &mut self.replica_out);
-        self.after_replica()
-    }
-
-    fn others(&self) -> NodeSet {
+    pub(crate) fn others(&self) -> NodeSet {
         NodeSet::first(self.node_count).without(self.own)
     }
 
@@ -467,7 +415,15 @@ impl<N: Node> NodeLoop<N> {
     /// What was counted so far.
     pub(crate) fn stats(&self) -> Stats {
         let log = self.journal.log();
+        let held = self.node.counts();
+        let refused_count = self.inbox.refused_count.load(Ordering::Relaxed);
         let mut stats = Stats {
+            refused_count: self.stats.refused_count + refused_count,
+            overloaded_count: self.stats.overloaded_count + refused_count,
+            pending_count: self.clients.pending_count() as u64,
+            cell_count: held.cell_count as u64,
+            index_count: held.index_count as u64,
+            proposal_count: held.proposal_count as u64,
             link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
             link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
             link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),

@@ -50,7 +50,11 @@ pub struct Limits {
     pub payload_bytes_max: usize,
     /// The most requests that may wait for their answer at this node.
     pub pending_max: usize,
-    /// The most bytes of peers' messages that may wait for the loop.
+    /// The most bytes of their payloads.
+    pub pending_bytes_max: usize,
+    /// The most requests that this node lets in a second; it refuses what comes beyond.
+    pub commands_per_s_max: Option<u32>,
+    /// The most bytes of peers' messages that may wait for the loop, and as many of clients' requests.
     pub inbox_bytes_max: usize,
     /// How often replicas tell their progress, ms.
     pub gossip_ms: u64,
@@ -73,6 +77,8 @@ impl Default for Limits {
             batch_wait_ms: 2,
             payload_bytes_max: 1 << 20,
             pending_max: 200_000,
+            pending_bytes_max: 256 << 20,
+            commands_per_s_max: None,
             inbox_bytes_max: 64 << 20,
             gossip_ms: 50,
             checkpoint_bytes: 256 << 20,

@@ -142,8 +142,10 @@ async fn serve<N: Node>(
         outward: Outward::new(edge.links.clone()),
         limits: settings.limits.clone(),
     });
+    node_loop.stats.replayed_count = record_count;
     node_loop.run(stop).await?;
-    let stats = node_loop.stats();
+    let mut stats = node_loop.stats();
+    stats.digest = node_loop.beside.digest();
     node_loop.close()?;
     Ok(Ended::Stopped(stats))
 }

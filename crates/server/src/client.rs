@@ -2,7 +2,7 @@ use crate::failure::Failure;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use isegoria::Endpoint;
-use isegoria_client::{Client, ClientError, ClientOptions};
+use isegoria_client::{Client, ClientError, ClientOptions, status};
 use isegoria_kv::{Op, Output};
 use std::process::ExitCode;
 
@@ -14,7 +14,8 @@ Prints the answer. Exit code 1 if the key is not there, or the operation was not
 Examples:
   isegoria client put name Ada
   isegoria client --connect 127.0.0.1:7103 get name
-  isegoria client incr visits")]
+  isegoria client incr visits
+  isegoria client --connect 127.0.0.1:7103 status       what this node counts and holds, as JSON")]
 pub(crate) struct ClientArgs {
     /// The client port of any node; several may be given, separated by commas
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7101", value_delimiter = ',')]
@@ -54,6 +55,8 @@ enum Operation {
     Mget { keys: Vec<String> },
     /// Set several keys at one moment, given as key=value
     Mput { pairs: Vec<String> },
+    /// What the first node given counts and holds, as JSON; no operation of the store
+    Status,
 }
 
 pub(crate) async fn run(args: ClientArgs) -> Result<ExitCode, Failure> {
@@ -64,9 +67,9 @@ pub(crate) async fn run(args: ClientArgs) -> Result<ExitCode, Failure> {
             address.parse().map_err(|error| Failure::usage(format!("--connect {address}: {error}")))
         })
         .collect::<Result<_, _>>()?;
-    let op = operation(args.operation)?;
     let mut options = ClientOptions::default();
     options.session.deadline_ms = args.deadline_ms;
+    let Some(op) = operation(args.operation)? else { return print_status(&endpoints, options).await };
     let payload = postcard::to_stdvec(&op).expect("encoding into memory");
     let failed = |error: ClientError| Failure::failed(error.to_string());
     let client = Client::connect(&endpoints, options).await.map_err(failed)?;
@@ -81,8 +84,19 @@ fn bytes(text: String) -> Bytes {
     text.into_bytes().into()
 }
 
-fn operation(operation: Operation) -> Result<Op, Failure> {
-    Ok(match operation {
+/// What the first node counts, as it says it itself.
+async fn print_status(endpoints: &[Endpoint], options: ClientOptions) -> Result<ExitCode, Failure> {
+    let first = endpoints.first().ok_or_else(|| Failure::usage("--connect: name a node"))?;
+    let text = status(first, options).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let parsed: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::failed(format!("{first} said no JSON: {error}")))?;
+    println!("{parsed:#}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The operation of the store; none for one that is not of it.
+fn operation(operation: Operation) -> Result<Option<Op>, Failure> {
+    Ok(Some(match operation {
         Operation::Get { key } => Op::Get(bytes(key)),
         Operation::Put { key, value } => Op::Put(bytes(key), bytes(value)),
         Operation::Del { key } => Op::Delete(bytes(key)),
@@ -102,7 +116,8 @@ fn operation(operation: Operation) -> Result<Op, Failure> {
                 })
                 .collect::<Result<_, _>>()?,
         ),
-    })
+        Operation::Status => return Ok(None),
+    }))
 }
 
 fn print(output: &Output) -> ExitCode {

@@ -26,6 +26,7 @@ fn request(op: &Op) -> Request {
         id: RequestId { client: ClientId(0x01d), number: 0 },
         acked_below: 0,
         generation: 0,
+        patience_ms: 30_000,
         payload: postcard::to_stdvec(op).expect("encoding into memory").into(),
     }
 }

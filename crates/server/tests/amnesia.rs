@@ -5,7 +5,9 @@
 mod common;
 
 use common::{ISEGORIA, PROTOCOLS, client, config, get, put, start};
+use isegoria::Stats;
 use isegoria_bench::local_cluster::LocalCluster;
+use isegoria_client::ClientOptions;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -52,6 +54,13 @@ fn run_advice(sentence: &str, log: &Path) -> Child {
     let mut command = Command::new(ISEGORIA);
     command.args(words.split_whitespace()).arg("--end-with-parent");
     command.stdout(Stdio::null()).stderr(log).spawn().expect("a process")
+}
+
+/// What the node `index` counts and holds.
+async fn status(cluster: &LocalCluster, index: usize) -> Stats {
+    let endpoint = cluster.nodes()[index].client.clone().expect("a client port");
+    let asked = isegoria_client::status(&endpoint, ClientOptions::default()).await;
+    serde_json::from_str(&asked.unwrap_or_else(|error| panic!("{error}"))).expect("counters")
 }
 
 /// The digest of the state of each node that stopped well.
@@ -141,6 +150,15 @@ async fn a_learner_has_the_state_of_those_whom_it_follows() {
         fs::remove_dir_all(&cluster.nodes()[2].data_dir).expect("it is there");
         cluster.restart("n3").await.unwrap_or_else(|error| panic!("{error}"));
         says(&cluster, "took a snapshot", 1).await;
+        for number in 0..50 {
+            put(&first, format!("k{number}"), "2".into()).await;
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while status(&cluster, 2).await.executed != status(&cluster, 0).await.executed {
+            assert!(Instant::now() < deadline, "{protocol}: {:?}", status(&cluster, 2).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(status(&cluster, 2).await.is_learner);
         let digests = digests(cluster).await;
         assert_eq!(digests, [digests[0]; 3], "{protocol}");
     }

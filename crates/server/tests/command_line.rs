@@ -64,6 +64,9 @@ fn a_client_in_another_process_uses_any_node() {
         assert_eq!(client(0, &["del", "a"]), done("true"));
         assert_eq!(client(1, &["get", "a"]), (Some(1), "(nil)".to_owned()));
         assert_eq!(client(2, &["incr", "name"]).0, Some(1), "not a number");
+        let (code, text) = client(1, &["status"]);
+        let stats: isegoria::Stats = serde_json::from_str(&text).expect("counters");
+        assert!(code == Some(0) && stats.session_count > 0, "{protocol}: {text}");
 
         rustix::process::kill_process(Cluster::pid(&cluster.process), rustix::process::Signal::INT)
             .expect("running");

@@ -300,6 +300,7 @@ impl Session {
             id: RequestId { client: self.client, number },
             acked_below: self.base,
             generation: self.generation,
+            patience_ms: pending.deadline_at.saturating_sub(now_ms),
             payload: pending.payload.clone(),
         };
         (pending.asked, request)

@@ -321,3 +321,15 @@ proptest! {
         prop_assert_eq!(dumb.ends.len() as u64, dumb.submitted);
     }
 }
+
+#[test]
+fn a_request_says_how_long_it_is_waited_for() {
+    let options = Options { deadline_ms: 5_000, ..Options::default() };
+    let (mut session, mut out) = session(options);
+    session.submit(Bytes::new(), 100, &mut out).unwrap();
+    session.on_reply(refused(0, Refusal::Overloaded), 300, &mut out);
+    let again = session.next_deadline().unwrap();
+    session.on_time(again, &mut out);
+    let patience: Vec<u64> = out.sends.drain(..).map(|(_, request)| request.patience_ms).collect();
+    assert_eq!(patience, [5_000, 5_100 - again]);
+}

@@ -3,7 +3,8 @@
 //! A connection begins with `open`. Requests come many at a time in `submit`, which
 //! only says that they arrived. Replies leave in answers to `replies`, which waits
 //! until there is one: whatever is queued then goes in one answer. So one call
-//! serves many requests, and no call waits for a command.
+//! serves many requests, and no call waits for a command. `status` tells what the node
+//! counts, also while it is overloaded: it asks nobody.
 
 mod connection;
 mod reply_queue;
@@ -93,5 +94,7 @@ mod service {
         async fn submit(requests: Vec<Request>);
         /// All replies that wait, as soon as there is one; none after some seconds.
         async fn replies() -> Vec<Reply>;
+        /// What the node counts, as JSON.
+        async fn status() -> String;
     }
 }

@@ -42,6 +42,10 @@ impl ClientSink for Echo {
         senders[&connection].flush();
     }
 
+    fn status(&self) -> String {
+        format!("{{\"arrived\":{}}}", self.arrived.lock().len())
+    }
+
     fn closed(&self, connection: ConnectionId) {
         self.senders.lock().remove(&connection);
     }
@@ -66,7 +70,13 @@ fn requests(numbers: std::ops::Range<u64>, bytes: usize) -> Vec<Request> {
     let id = |number| RequestId { client: ClientId(1), number };
     let payload = Bytes::from(vec![5; bytes]);
     numbers
-        .map(|number| Request { id: id(number), acked_below: 0, generation: 3, payload: payload.clone() })
+        .map(|number| Request {
+            id: id(number),
+            acked_below: 0,
+            generation: 3,
+            patience_ms: 1_000,
+            payload: payload.clone(),
+        })
         .collect()
 }
 
@@ -96,6 +106,15 @@ async fn a_waiting_ask_for_replies_does_not_block_submissions() {
     let replies = within(asking).await.unwrap().unwrap();
     assert_eq!(replies.len(), 500, "all that wait go in one answer");
     assert!(echo.arrived.lock().iter().copied().eq(0..500));
+}
+
+#[tokio::test]
+async fn what_a_node_counts_can_be_asked_beside_other_calls() {
+    let (_server, _echo, endpoint) = serve(ClientServerOptions::default()).await;
+    let connection = open(&endpoint).await;
+    assert_eq!(within(connection.status()).await.unwrap(), r#"{"arrived":0}"#);
+    within(connection.submit(requests(0..5, 8))).await.unwrap();
+    assert_eq!(within(connection.status()).await.unwrap(), r#"{"arrived":5}"#);
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ pub struct Request {
     pub acked_below: u64,
     /// The session generation in which the session was opened.
     pub generation: u32,
+    /// How long the client still waits, ms from when the request is sent: relative, so
+    /// that clocks need not agree. Later nobody wants the answer.
+    pub patience_ms: u64,
     /// The encoded command of the state machine.
     pub payload: Bytes,
 }

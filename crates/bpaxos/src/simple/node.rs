@@ -4,7 +4,7 @@ use crate::simple::options::Options;
 use crate::simple::recovery::Recovery;
 use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
-use isegoria_node::{Evidence, Inadmissible, Input, Node, Outbox};
+use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -269,6 +269,14 @@ impl Node for SimpleNode {
 
     fn evidence_of_message(message: &Message) -> Option<Evidence> {
         crate::simple::evidence::of_message(message)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            cell_count: self.cells.span(),
+            index_count: self.index.as_ref().map_or(0, KeyedIndex::len),
+            proposal_count: self.leader.undecided_count,
+        }
     }
 
     fn assert_invariants(&self) {

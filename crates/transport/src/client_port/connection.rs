@@ -11,7 +11,7 @@ use tarpc::context;
 use tokio_util::task::AbortOnDropHandle;
 
 /// What a request takes on the wire besides its payload, bytes, at most.
-const REQUEST_BYTES: usize = 48;
+const REQUEST_BYTES: usize = 58;
 
 /// Limits and times of a client's connection.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +166,18 @@ impl Connection {
     pub async fn replies(&self) -> Result<Vec<Reply>, ConnectionLost> {
         match self.call(PortRequest::Replies {}).await {
             Ok(PortResponse::Replies(replies)) => Ok(replies),
+            _ => Err(ConnectionLost),
+        }
+    }
+
+    /// What the node counts, as JSON: the text of its `stats.json`, a few tens of
+    /// milliseconds old.
+    ///
+    /// # Errors
+    /// If the connection was lost.
+    pub async fn status(&self) -> Result<String, ConnectionLost> {
+        match self.call(PortRequest::Status {}).await {
+            Ok(PortResponse::Status(text)) => Ok(text),
             _ => Err(ConnectionLost),
         }
     }

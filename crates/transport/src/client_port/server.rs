@@ -25,6 +25,10 @@ pub trait ClientSink: Send + Sync + 'static {
     fn opened(&self, connection: ConnectionId, replies: ReplySender);
     /// Requests, in the order in which the client sent them.
     fn submit(&self, connection: ConnectionId, requests: Vec<Request>);
+    /// What the node counts, as JSON.
+    fn status(&self) -> String {
+        "{}".to_owned()
+    }
     /// The client is gone; its replies would be dropped.
     fn closed(&self, connection: ConnectionId);
 }
@@ -216,6 +220,10 @@ impl<'a> Session<'a> {
                     self.answer_oldest(Vec::new()).await?;
                 }
                 Ok(())
+            }
+            PortRequest::Status {} => {
+                let text = self.shared.sink.status();
+                self.calls.answer(request_id, PortResponse::Status(text)).await
             }
             PortRequest::Open { .. } => Err(Closed::NoHello),
         }

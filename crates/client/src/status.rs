@@ -1,0 +1,13 @@
+use crate::{ClientError, ClientOptions, Endpoint};
+use isegoria_transport::client_port::Connection;
+
+/// Asks one node what it counts: the JSON of its `stats.json`, a few tens of milliseconds old.
+/// It answers also while it refuses commands.
+///
+/// # Errors
+/// If the node cannot be reached, or is lost before it answers.
+pub async fn status(endpoint: &Endpoint, options: ClientOptions) -> Result<String, ClientError> {
+    let opened = Connection::open(endpoint, options.hello(), options.connection).await;
+    let (connection, _) = opened.map_err(|last| ClientError::Connect { count: 1, last })?;
+    Ok(connection.status().await?)
+}
