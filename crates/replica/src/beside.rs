@@ -1,16 +1,16 @@
-use crate::{Replica, ReplicaMessage, ReplicaOutbox, Retention, Watermarks};
+use crate::{Replica, ReplicaMessage, ReplicaOutbox, Retention, Witness};
 use bytes::Bytes;
 use isegoria_machine::Machine;
 use isegoria_node::OrderKind;
-use isegoria_types::{Batch, Layout, NodeId, NodeSet, Order};
+use isegoria_types::{Batch, Layout, NodeId, Order};
 
 /// What stands beside the node and tells it what may be forgotten.
 #[derive(Debug)]
 pub enum Beside {
     /// A replica that executes.
     Replica(Box<Replica>),
-    /// The node has no replica: only what the others have executed is followed.
-    Witness(Watermarks),
+    /// The node has no replica: only what the others may forget is followed.
+    Witness(Witness),
 }
 
 impl Beside {
@@ -20,7 +20,7 @@ impl Beside {
         if layout.replicas.contains(own) {
             Beside::Replica(Box::new(Replica::new(own, layout, order, machine)))
         } else {
-            Beside::Witness(Watermarks::new(layout.replicas))
+            Beside::Witness(Witness::new(layout.replicas))
         }
     }
 
@@ -49,19 +49,7 @@ impl Beside {
     pub fn on_message(&mut self, from: NodeId, message: ReplicaMessage, out: &mut ReplicaOutbox) {
         match self {
             Beside::Replica(replica) => replica.on_message(from, message, out),
-            Beside::Witness(watermarks) => {
-                if message == ReplicaMessage::Follow {
-                    watermarks.take_back(from);
-                    out.sends.push((NodeSet::only(from), ReplicaMessage::Following));
-                }
-                let ReplicaMessage::Progress { executed, cut } = message else { return };
-                if let Some(everywhere) = watermarks.announce(from, &executed) {
-                    out.executed = Some(everywhere.clone());
-                    out.collect = Some(everywhere.clone());
-                }
-                // Cuts of a chain: the wider one is the later one.
-                out.cut = (!cut.is_empty()).then_some(cut);
-            }
+            Beside::Witness(witness) => witness.on_message(from, message, out),
         }
     }
 
@@ -70,10 +58,7 @@ impl Beside {
     pub fn admits(&self, message: &ReplicaMessage, node_count: usize) -> bool {
         match (self, message) {
             (Beside::Replica(replica), message) => replica.admits(message, node_count),
-            (Beside::Witness(_), ReplicaMessage::Progress { executed, cut }) => {
-                executed.width() <= node_count && cut.width() <= node_count
-            }
-            (Beside::Witness(_), message) => *message == ReplicaMessage::Follow,
+            (Beside::Witness(_), message) => Witness::admits(message, node_count),
         }
     }
 

@@ -26,6 +26,7 @@ mod sessions;
 mod snapshot;
 mod standing;
 mod watermarks;
+mod witness;
 
 pub use beside::Beside;
 pub use checkpoint::{freeze_process, restore_process};
@@ -37,3 +38,4 @@ pub use number_set::NumberSet;
 pub use replica::Replica;
 pub use sessions::{SessionTable, Verdict};
 pub use watermarks::Watermarks;
+pub use witness::Witness;
