@@ -281,7 +281,7 @@ fn a_learner_waits_for_all_others_and_begins_with_a_snapshot() {
     for number in 0..3 {
         cluster.commit(&[0, 1, 2], vertex(0, number), &[number], &put(1, number, "k", "v"));
     }
-    cluster.gossip(3);
+    // Nothing is forgotten: it could have everything by values.
     cluster.away = NodeSet::only(node(0));
     cluster.lose_the_last();
     cluster.gossip(40);
