@@ -25,6 +25,7 @@ mod backoff;
 mod calls;
 pub mod client_port;
 mod codec;
+mod distance;
 mod endpoint;
 mod frames;
 mod log_limit;
@@ -35,6 +36,7 @@ mod stream;
 
 pub use backoff::Backoff;
 pub use codec::FRAME_BYTES_MAX;
+pub use distance::{Distance, Road};
 pub use endpoint::{Endpoint, EndpointError};
 pub use frames::{FrameError, Frames, frames};
 pub use log_limit::LogLimit;

@@ -6,7 +6,7 @@
 use bytes::{BufMut, Bytes};
 use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
-    Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, PeerSink,
+    Distance, Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, PeerSink,
     WIRE_VERSION, dial, frames,
 };
 use isegoria_types::{Incarnation, NodeId, NodeSet};
@@ -41,6 +41,7 @@ over_each_kind!(
     a_delivery_before_the_hello_is_refused,
     an_older_incarnation_is_refused,
     a_learner_is_let_in,
+    a_far_peer_gets_frames_late,
 );
 
 /// An endpoint of one kind, and the folder that holds it.
@@ -386,6 +387,26 @@ async fn a_delivery_before_the_hello_is_refused(place: Place) {
     assert_eq!(within(stream.read(&mut [0; 8])).await.unwrap_or(0), 0);
     until(|| server.refused_count() == 1).await;
     assert!(sink.0.lengths.lock().is_empty());
+}
+
+/// Frames take the way once, however many there are, and arrive in order.
+async fn a_far_peer_gets_frames_late(place: Place) {
+    let (_server, sink, endpoint) = serve(&place.endpoint, PeerServerOptions::default()).await;
+    let mut far = link(&endpoint);
+    far.options.distance = Distance { one_way: Duration::from_millis(150), jitter: Duration::ZERO };
+    let far = far.spawn();
+    state(&far, LinkState::is_up).await;
+    let began = std::time::Instant::now();
+    for number in 0..200 {
+        send(&far, number);
+        far.flush();
+        tokio::task::yield_now().await;
+    }
+    let numbers = sink.until(|numbers| numbers.len() == 200).await;
+    let passed = began.elapsed();
+    assert!(numbers.into_iter().eq(0..200));
+    assert!(passed >= Duration::from_millis(150) && passed < Duration::from_secs(5), "{passed:?}");
+    until(|| far.sent_count() == 200 && far.dropped_count() == 0).await;
 }
 
 /// It takes the place of a node that started often, whatever its own count is.

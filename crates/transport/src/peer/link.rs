@@ -3,7 +3,7 @@ use super::queue::Queue;
 pub use super::queue::SendError;
 use super::{Identity, Welcome};
 use crate::codec::ENVELOPE_BYTES;
-use crate::{Endpoint, FRAME_BYTES_MAX, Mismatch};
+use crate::{Distance, Endpoint, FRAME_BYTES_MAX, Mismatch};
 use bytes::BytesMut;
 use isegoria_types::NodeId;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct LinkOptions {
     pub heartbeat_ms: u64,
     /// How long the peer may owe an answer before the link is given up, ms.
     pub silence_ms: u64,
+    /// How far away the peer is made to seem.
+    pub distance: Distance,
 }
 
 impl Default for LinkOptions {
@@ -41,6 +43,7 @@ impl Default for LinkOptions {
             linger_ms: 1,
             heartbeat_ms: 500,
             silence_ms: 2_000,
+            distance: Distance::default(),
         }
     }
 }

@@ -3,7 +3,7 @@ use super::queue::Parcel;
 use super::service::{PeerRequest, PeerResponse};
 use super::{Delivered, Welcome};
 use crate::codec::{ENVELOPE_BYTES, caller_transport};
-use crate::{Backoff, LogLimit, Mismatch, dial};
+use crate::{Backoff, LogLimit, Mismatch, Road, dial};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -116,6 +116,8 @@ struct Carrier<'a> {
     shared: &'a Shared,
     connection: Connection,
     in_flight: InFlight<'a>,
+    /// What has left for a peer that is far away.
+    road: Road<Parcel>,
     silence: Duration,
 }
 
@@ -143,7 +145,8 @@ impl<'a> Carrier<'a> {
     fn new(shared: &'a Shared, connection: Connection) -> Carrier<'a> {
         let silence = Duration::from_millis(shared.link.options.silence_ms);
         let in_flight = InFlight { shared, frame_count: 0, byte_count: 0 };
-        Carrier { shared, connection, in_flight, silence }
+        let road = Road::new(shared.link.options.distance);
+        Carrier { shared, connection, in_flight, road, silence }
     }
 
     async fn run(mut self) -> Lost {
@@ -158,6 +161,12 @@ impl<'a> Carrier<'a> {
         loop {
             while calls.len() < options.window_max {
                 let Some(parcel) = self.take() else { break };
+                self.road.depart(parcel);
+                while let Some(parcel) = self.road.take() {
+                    calls.push(self.call(parcel));
+                }
+            }
+            while let Some(parcel) = self.road.take() {
                 calls.push(self.call(parcel));
             }
             if !lingering && calls.len() >= options.window_max && !shared.queue.is_empty() {
@@ -174,10 +183,11 @@ impl<'a> Carrier<'a> {
                 }
                 _ = &mut self.connection.dispatch => return RpcError::Shutdown.into(),
                 () = shared.flushed.notified() => {}
+                () = self.road.arrival() => {}
                 () = &mut linger, if lingering => {
                     lingering = false;
                     if calls.len() < CALLS_MAX && let Some(parcel) = self.take() {
-                        calls.push(self.call(parcel));
+                        self.road.depart(parcel);
                     }
                 }
                 _ = heartbeat.tick() => {
@@ -196,20 +206,22 @@ impl<'a> Carrier<'a> {
         }
     }
 
-    fn take(&self) -> Option<Parcel> {
+    /// Takes what waits, as far as there is room for more on its way.
+    fn take(&mut self) -> Option<Parcel> {
         let options = &self.shared.link.options;
         if self.in_flight.byte_count >= options.queue_bytes_max {
             return None;
         }
         let bytes_max = options.call_bytes_max.min(options.frame_bytes_max.saturating_sub(ENVELOPE_BYTES));
-        self.shared.queue.take(bytes_max)
+        let parcel = self.shared.queue.take(bytes_max)?;
+        self.in_flight.frame_count += parcel.frame_count;
+        self.in_flight.byte_count += parcel.frames.len();
+        Some(parcel)
     }
 
-    fn call(&mut self, parcel: Parcel) -> impl Future<Output = Answer> + use<> {
+    fn call(&self, parcel: Parcel) -> impl Future<Output = Answer> + use<> {
         let Parcel { frames, frame_count } = parcel;
         let byte_count = frames.len();
-        self.in_flight.frame_count += frame_count;
-        self.in_flight.byte_count += byte_count;
         self.shared.call_count.fetch_add(1, Ordering::Relaxed);
         let (caller, context) = (self.connection.caller.clone(), deadline(self.silence));
         async move {
