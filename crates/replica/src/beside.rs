@@ -96,12 +96,6 @@ impl Beside {
         }
     }
 
-    /// A hash of the state machine's state; that of a node without one is 0.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        self.replica().map_or(0, Replica::digest)
-    }
-
     /// The replica, if there is one.
     #[must_use]
     pub fn replica(&self) -> Option<&Replica> {

@@ -101,7 +101,7 @@ impl<N: Node> Learner<N> {
             self.clients.flush();
         }
         self.stats.count_replica(&self.beside);
-        self.stats.digest = self.beside.digest();
+        self.stats.describe_state(&self.beside);
     }
 
     fn on_arrival(&mut self, arrival: Arrival) {

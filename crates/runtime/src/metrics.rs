@@ -1,5 +1,6 @@
 use isegoria_node::Event;
 use isegoria_replica::Beside;
+use isegoria_types::{Prefix, Vertex};
 use serde::{Deserialize, Serialize};
 
 /// What a node counted since it started, and what it holds: asked for by `isegoria client
@@ -9,9 +10,6 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// Whether the process only followed the others.
     pub is_learner: bool,
-    /// A hash of the state machine's state: equal where the same is executed. Only in what is
-    /// written when the node stops.
-    pub digest: u64,
     /// Commands applied to the state machine.
     pub applied_count: u64,
     /// Answers given to clients.
@@ -67,7 +65,12 @@ pub struct Stats {
     /// Records that were replayed at the start, those of the checkpoint included.
     pub replayed_count: u64,
     /// What is executed: of each leader the number below which all is, or the slot.
-    pub executed: Vec<u64>,
+    pub executed: Prefix,
+    /// What is executed above that. Only in what is written when the node stops.
+    pub extras: Vec<Vertex>,
+    /// A hash of the state, in hexadecimal: equal where the same is executed. Empty without a
+    /// replica, and while the node runs.
+    pub state_digest: String,
     /// Committed vertices or slots that are not executed.
     pub waiting_count: u64,
     /// Client sessions remembered.
@@ -84,12 +87,19 @@ impl Stats {
     /// What the replica beside the node says of itself.
     pub(crate) fn count_replica(&mut self, beside: &Beside) {
         let Some(replica) = beside.replica() else { return };
-        self.executed = replica.executed().iter().map(|(_, below)| below).collect();
+        self.executed = replica.executed();
         self.waiting_count = replica.waiting_count() as u64;
         self.session_count = replica.session_count() as u64;
         self.applied_count = replica.applied_count();
         self.history_count = replica.history_count() as u64;
         self.history_bytes = replica.history_bytes() as u64;
+    }
+
+    /// What can be compared between replicas that have stopped; as slow as a snapshot.
+    pub(crate) fn describe_state(&mut self, beside: &Beside) {
+        let Some(replica) = beside.replica() else { return };
+        self.extras = replica.extras();
+        self.state_digest = format!("{:016x}", replica.digest());
     }
 
     pub(crate) fn count(&mut self, event: &Event) {

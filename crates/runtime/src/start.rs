@@ -145,7 +145,7 @@ async fn serve<N: Node>(
     node_loop.stats.replayed_count = record_count;
     node_loop.run(stop).await?;
     let mut stats = node_loop.stats();
-    stats.digest = node_loop.beside.digest();
+    stats.describe_state(&node_loop.beside);
     node_loop.close()?;
     Ok(Ended::Stopped(stats))
 }

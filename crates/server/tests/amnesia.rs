@@ -64,9 +64,11 @@ async fn status(cluster: &LocalCluster, index: usize) -> Stats {
 }
 
 /// The digest of the state of each node that stopped well.
-async fn digests(cluster: LocalCluster) -> Vec<u64> {
+async fn digests(cluster: LocalCluster) -> Vec<String> {
     let stopped = cluster.stop().await.into_iter();
-    stopped.map(|(name, stats)| stats.unwrap_or_else(|| panic!("{name} did not stop well")).digest).collect()
+    stopped
+        .map(|(name, stats)| stats.unwrap_or_else(|| panic!("{name} did not stop well")).state_digest)
+        .collect()
 }
 
 #[tokio::test]
@@ -160,7 +162,7 @@ async fn a_learner_has_the_state_of_those_whom_it_follows() {
         }
         assert!(status(&cluster, 2).await.is_learner);
         let digests = digests(cluster).await;
-        assert_eq!(digests, [digests[0]; 3], "{protocol}");
+        assert!(!digests[0].is_empty() && digests.iter().all(|other| *other == digests[0]), "{digests:?}");
     }
 }
 
