@@ -1,6 +1,7 @@
 use isegoria::{Config, Endpoint, Stats};
 use rustix::process::Signal;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -35,6 +36,25 @@ pub struct NodeProcess {
     pub data_dir: PathBuf,
     /// Where its log lines go.
     pub log_file: PathBuf,
+}
+
+/// How a node is started, where that is not as all others are.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// A program and its arguments that the node's own follow. It has to become the node
+    /// (`exec`): its process id is the node's.
+    pub wrapper: Vec<OsString>,
+    /// A configuration of its own, instead of the cluster's. Written to `<data_dir>/<name>.toml`.
+    pub config: Option<Config>,
+}
+
+/// What came of starting a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Its ports listen.
+    Ready,
+    /// It ended before.
+    Ended(ExitStatus),
 }
 
 /// Why a cluster did not start.
@@ -104,7 +124,8 @@ pub struct LocalCluster {
     /// Nodes that ended by themselves while another one's end was awaited, and how.
     died: VecDeque<(String, String)>,
     executable: PathBuf,
-    config_file: PathBuf,
+    /// The wrapper and the configuration file of each.
+    launches: Vec<(Vec<OsString>, PathBuf)>,
 }
 
 impl LocalCluster {
@@ -114,9 +135,26 @@ impl LocalCluster {
     /// # Errors
     /// If a file cannot be written or a node does not start; those that did are stopped.
     pub async fn start(executable: &Path, config: &Config) -> Result<LocalCluster, ClusterError> {
+        let launches = vec![Launch::default(); config.nodes.len()];
+        LocalCluster::start_as(executable, config, launches).await
+    }
+
+    /// As [`LocalCluster::start`], each node in its own way.
+    ///
+    /// # Errors
+    /// If a file cannot be written or a node does not start; those that did are stopped.
+    pub async fn start_as(
+        executable: &Path,
+        config: &Config,
+        launches: Vec<Launch>,
+    ) -> Result<LocalCluster, ClusterError> {
         std::fs::create_dir_all(&config.data_dir).map_err(failed("creating", &config.data_dir))?;
-        let config_file = config.data_dir.join("cluster.toml");
-        std::fs::write(&config_file, config.to_toml()).map_err(failed("writing", &config_file))?;
+        let write = |name: &str, config: &Config| {
+            let file = config.data_dir.join(name).with_extension("toml");
+            std::fs::write(&file, config.to_toml()).map_err(failed("writing", &file))?;
+            Ok(file)
+        };
+        let all = write("cluster", config)?;
         let mut cluster = LocalCluster {
             nodes: Vec::new(),
             children: Vec::new(),
@@ -124,9 +162,11 @@ impl LocalCluster {
             exits: JoinSet::new(),
             died: VecDeque::new(),
             executable: executable.to_path_buf(),
-            config_file,
+            launches: Vec::new(),
         };
-        for node in &config.nodes {
+        for (node, Launch { wrapper, config: own }) in config.nodes.iter().zip(launches) {
+            let file = own.map_or(Ok(all.clone()), |own| write(&node.name, &own))?;
+            cluster.launches.push((wrapper, file));
             let process = NodeProcess {
                 name: node.name.clone(),
                 pid: 0,
@@ -150,15 +190,19 @@ impl LocalCluster {
 
     fn spawn(&mut self, index: usize) -> Result<Child, ClusterError> {
         let node = &mut self.nodes[index];
+        let (wrapper, config_file) = &self.launches[index];
         let log: File = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&node.log_file)
             .map_err(failed("creating", &node.log_file))?;
-        let child = Command::new(&self.executable)
+        let mut words = wrapper.iter().map(OsString::as_os_str).chain([self.executable.as_os_str()]);
+        let program = words.next().expect("the executable at least");
+        let child = Command::new(program)
+            .args(words)
             .arg("serve")
             .arg("--config")
-            .arg(&self.config_file)
+            .arg(config_file)
             .args(["--node", &node.name, "--end-with-parent"])
             // Otherwise the allocator gives pages back ten milliseconds after a batch is
             // forgotten, and pays for clearing them when the next one comes.
@@ -168,26 +212,43 @@ impl LocalCluster {
             .stderr(Stdio::from(log))
             .kill_on_drop(true)
             .spawn()
-            .map_err(failed("starting", &self.executable))?;
+            .map_err(failed("starting", Path::new(program)))?;
         node.pid = child.id().unwrap_or(0);
         Ok(child)
     }
 
     async fn await_ready(&mut self, index: usize) -> Result<(), ClusterError> {
-        let node = self.nodes[index].clone();
+        match self.await_start(index).await? {
+            Start::Ready => Ok(()),
+            Start::Ended(_) => {
+                let NodeProcess { name, log_file, .. } = self.nodes[index].clone();
+                // Its log says why.
+                let why = last_line(&log_file).unwrap_or_else(|| "it ended at once".to_owned());
+                Err(ClusterError::Node { name, why })
+            }
+        }
+    }
+
+    /// Waits until a node that was just started is ready, or has ended.
+    async fn await_start(&mut self, index: usize) -> Result<Start, ClusterError> {
+        let name = self.nodes[index].name.clone();
         let child = self.children[index].as_mut().expect("just started");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let said = tokio::time::timeout(READY_MAX, lines.next_line()).await;
-        if matches!(&said, Ok(Ok(Some(line))) if line == READY_LINE) {
-            return Ok(());
-        }
-        let late = || format!("it was not ready within {} s", READY_MAX.as_secs());
-        let why = match said {
-            Err(_) => late(),
-            // It said something else, or nothing and ended: its log says why.
-            Ok(_) => last_line(&node.log_file).unwrap_or_else(|| "it ended at once".to_owned()),
+        let said = async {
+            match lines.next_line().await {
+                Ok(Some(line)) if line == READY_LINE => Ok(Start::Ready),
+                // It said something else, or nothing and ends.
+                _ => child.wait().await.map(Start::Ended),
+            }
         };
-        Err(ClusterError::Node { name: node.name, why })
+        match tokio::time::timeout(READY_MAX, said).await {
+            Ok(Ok(start)) => Ok(start),
+            Ok(Err(error)) => Err(ClusterError::Node { name, why: error.to_string() }),
+            Err(_) => {
+                let why = format!("it was not ready within {} s", READY_MAX.as_secs());
+                Err(ClusterError::Node { name, why })
+            }
+        }
     }
 
     /// Waits for a node's end in the background.
@@ -234,18 +295,37 @@ impl LocalCluster {
     /// # Panics
     /// If there is no such node.
     pub async fn kill(&mut self, name: &str) {
-        let killed = self.index(name);
-        if self.alive[killed] {
-            signal(self.nodes[killed].pid, Signal::KILL);
-        }
-        while self.alive[killed] {
-            let (index, status) = self.next_exit().await;
-            let by_us = |status: &ExitStatus| status.signal() == Some(Signal::KILL.as_raw());
-            if index != killed || !status.as_ref().is_ok_and(by_us) {
+        let by_us = |status: &ExitStatus| status.signal() == Some(Signal::KILL.as_raw());
+        for (index, status) in self.strike(&[self.index(name)]).await {
+            if !status.as_ref().is_ok_and(by_us) {
                 let death = self.death(index, status);
                 self.died.push_back(death);
             }
         }
+    }
+
+    /// Kills nodes that may well be ending by themselves, and says how those ended that had not before.
+    pub async fn strike(&mut self, nodes: &[usize]) -> Vec<(usize, io::Result<ExitStatus>)> {
+        for index in nodes {
+            self.signal(*index, Signal::KILL);
+        }
+        self.ended(nodes).await
+    }
+
+    /// Waits until these nodes have ended, whoever ends them, and says how those did that had not before.
+    /// They are not told by [`LocalCluster::exited`] then.
+    pub async fn ended(&mut self, nodes: &[usize]) -> Vec<(usize, io::Result<ExitStatus>)> {
+        let mut ends = Vec::new();
+        while nodes.iter().any(|index| self.alive[*index]) {
+            let (index, status) = self.next_exit().await;
+            if nodes.contains(&index) {
+                ends.push((index, status));
+            } else {
+                let death = self.death(index, status);
+                self.died.push_back(death);
+            }
+        }
+        ends
     }
 
     /// Makes the process of the node at `index` stand still, if it runs.
@@ -289,6 +369,24 @@ impl LocalCluster {
         Ok(())
     }
 
+    /// Starts a node again that ended and that may refuse to start: that is no error here.
+    ///
+    /// # Errors
+    /// If there is no process to be had, or it neither becomes ready nor ends.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub async fn try_restart(&mut self, name: &str) -> Result<Start, ClusterError> {
+        let index = self.index(name);
+        self.children[index] = Some(self.spawn(index)?);
+        let start = self.await_start(index).await?;
+        match start {
+            Start::Ready => self.watch(index),
+            Start::Ended(_) => self.children[index] = None,
+        }
+        Ok(start)
+    }
+
     /// Starts a node again without waiting until it is ready.
     ///
     /// # Errors
@@ -305,14 +403,21 @@ impl LocalCluster {
 
     /// Stops all nodes that still run. Returns the counters of each that stopped well.
     pub async fn stop(mut self) -> Vec<(String, Option<Stats>)> {
+        self.stop_all().await
+    }
+
+    /// Stops all nodes that still run, so that they can be started again. Returns the
+    /// counters of each that stopped well.
+    pub async fn stop_all(&mut self) -> Vec<(String, Option<Stats>)> {
         for (node, _) in self.nodes.iter().zip(&self.alive).filter(|(_, alive)| **alive) {
             signal(node.pid, Signal::TERM);
         }
         let deadline = tokio::time::Instant::now() + STOP_MAX;
         let mut stopped = vec![false; self.nodes.len()];
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.exits.join_next()).await {
-            if let Ok((index, Ok(status), _)) = ended {
-                stopped[index] = status.success();
+            if let Ok((index, status, _)) = ended {
+                self.alive[index] = false;
+                stopped[index] = status.is_ok_and(|status| status.success());
             }
         }
         // Children that are left are killed when they are dropped.
@@ -324,6 +429,21 @@ impl LocalCluster {
             .zip(stopped)
             .map(|(node, stopped)| (node.name.clone(), if stopped { read(node) } else { None }))
             .collect()
+    }
+}
+
+/// Whoever drops a cluster may want back at once what its processes hold. (Children are
+/// killed when they are dropped, but those that are watched only when the runtime gets to it.)
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        while let Some(ended) = self.exits.try_join_next() {
+            if let Ok((index, _, _)) = ended {
+                self.alive[index] = false;
+            }
+        }
+        for index in 0..self.nodes.len() {
+            self.signal(index, Signal::KILL);
+        }
     }
 }
 

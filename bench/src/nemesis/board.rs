@@ -1,8 +1,10 @@
-use super::fault::Fault;
+use super::fault::{Fault, FaultKind};
+use super::finding::Trouble;
 use super::journal::{Counts, Journal};
-use crate::local_cluster::{ClusterError, LocalCluster};
+use super::stage::Stage;
+use super::tally::Tally;
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,37 +17,31 @@ const LOOKS_PER_SECOND: u32 = 20;
 /// What the faults have done so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Board {
-    /// The names of the nodes that a fault holds now.
-    pub(crate) down: BTreeSet<String>,
-    pub(crate) kills: usize,
-    pub(crate) restarts: usize,
-    pub(crate) pauses: usize,
+    /// The names of the nodes that a fault holds now, and which.
+    pub(crate) down: BTreeMap<String, FaultKind>,
+    pub(crate) tally: Tally,
     /// The longest time that this process itself stood still: for so long the machine was
     /// overloaded, and a cluster that did not answer is not to blame.
     pub(crate) own_pause: Duration,
 }
 
 /// Begins a fault, and puts it on the board.
-pub(crate) async fn begin(fault: Fault, cluster: &mut LocalCluster, board: &Mutex<Board>) {
-    {
-        let mut board = board.lock();
-        board.down.insert(cluster.nodes()[fault.node()].name.clone());
-        board.kills += fault.kill_count();
-        board.pauses += fault.pause_count();
-    }
-    fault.begin(cluster).await;
+pub(crate) async fn begin(fault: &Fault, stage: &mut Stage, board: &Mutex<Board>) -> Result<(), Trouble> {
+    let nodes = stage.cluster.nodes();
+    let held = fault.down(nodes.len());
+    let entries = held.iter().map(|node| (nodes[node.index()].name.clone(), fault.kind()));
+    board.lock().down.extend(entries);
+    fault.begin(stage, board).await
 }
 
 /// Ends a fault, and takes it off the board.
-pub(crate) async fn end(
-    fault: Fault,
-    cluster: &mut LocalCluster,
-    board: &Mutex<Board>,
-) -> Result<(), ClusterError> {
-    fault.end(cluster).await?;
+pub(crate) async fn end(fault: &Fault, stage: &mut Stage, board: &Mutex<Board>) -> Result<(), Trouble> {
+    fault.end(stage, board).await?;
+    let nodes = stage.cluster.nodes();
     let mut board = board.lock();
-    board.down.remove(&cluster.nodes()[fault.node()].name);
-    board.restarts += fault.kill_count();
+    for node in fault.down(nodes.len()).iter() {
+        board.down.remove(&nodes[node.index()].name);
+    }
     Ok(())
 }
 
@@ -61,7 +57,11 @@ pub(crate) async fn tell(journal: Arc<Mutex<Journal>>, board: Arc<Mutex<Board>>)
             board.own_pause = board.own_pause.max(due.elapsed());
         }
         let counts = journal.lock().counts();
-        let down: Vec<String> = board.lock().down.iter().cloned().collect();
+        let describe = |(name, kind): (&String, &FaultKind)| match kind {
+            FaultKind::Kill => name.clone(),
+            other => format!("{name} ({other})"),
+        };
+        let down: Vec<String> = board.lock().down.iter().map(describe).collect();
         eprintln!(
             "{:>4.0} s {:>7} ops {:>5} unknown {:>5} failed   down: {}",
             began.elapsed().as_secs_f64(),

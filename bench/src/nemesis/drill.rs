@@ -7,7 +7,8 @@ use super::plan::{Edge, Plan};
 use super::probe::await_answer;
 use super::report::Verdict;
 use super::settings::Settings;
-use crate::local_cluster::{LocalCluster, NodeProcess};
+use super::stage::Stage;
+use crate::local_cluster::NodeProcess;
 use isegoria::Endpoint;
 use isegoria_client::{Client, ClientError, ClientOptions};
 use parking_lot::Mutex;
@@ -30,7 +31,7 @@ const ANSWER_AGAIN_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Drill<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) seed: u64,
-    pub(crate) cluster: &'a mut LocalCluster,
+    pub(crate) stage: &'a mut Stage,
     pub(crate) work: Work,
     pub(crate) journal: Arc<Mutex<Journal>>,
     pub(crate) board: Arc<Mutex<Board>>,
@@ -83,37 +84,24 @@ impl Drill<'_> {
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {
-        self.cluster.nodes().iter().filter_map(|node| node.client.clone()).collect()
+        self.stage.cluster.nodes().iter().filter_map(|node| node.client.clone()).collect()
     }
 
     /// Does what the plan says, and waits until everything answers again.
     async fn faults(&mut self, plan: &Plan, began: Instant) -> Result<(), Trouble> {
         for step in &plan.steps {
-            self.while_none_dies(sleep_until(began + step.at)).await?;
+            self.stage.while_none_dies(sleep_until(began + step.at)).await?;
             match step.edge {
-                Edge::Begin => board::begin(step.fault, self.cluster, &self.board).await,
-                Edge::End => board::end(step.fault, self.cluster, &self.board)
-                    .await
-                    .map_err(|error| Trouble::found(Verdict::NodeFailed, error.to_string()))?,
+                Edge::Begin => board::begin(&step.fault, self.stage, &self.board).await?,
+                Edge::End => board::end(&step.fault, self.stage, &self.board).await?,
             }
         }
-        self.while_none_dies(sleep_until(began + self.settings.duration())).await?;
+        self.stage.while_none_dies(sleep_until(began + self.settings.duration())).await?;
         let healed = Instant::now();
-        let asked = all_answer(self.cluster.nodes().to_vec());
-        self.while_none_dies(asked).await?.map_err(|what| Trouble::found(Verdict::Stuck, what))?;
+        let asked = all_answer(self.stage.cluster.nodes().to_vec());
+        self.stage.while_none_dies(asked).await?.map_err(|what| Trouble::found(Verdict::Stuck, what))?;
         self.answered_again = Some(healed.elapsed());
         Ok(())
-    }
-
-    /// Waits for something, unless a node ends that nobody has killed.
-    async fn while_none_dies<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Trouble> {
-        tokio::select! {
-            biased;
-            (name, how) = self.cluster.exited() => {
-                Err(Trouble::found(Verdict::NodeFailed, format!("{name} ended by itself: {how}")))
-            }
-            outcome = awaited => Ok(outcome),
-        }
     }
 
     /// Reads every key through every node.
@@ -122,7 +110,7 @@ impl Drill<'_> {
             let mut reader = self.actor(self.settings.clients + node, node, FINAL_DEADLINE_MS).await?;
             for op in self.work.reads() {
                 if !reader.call(&op).await? {
-                    let name = &self.cluster.nodes()[node].name;
+                    let name = &self.stage.cluster.nodes()[node].name;
                     let what = format!("a final read through {name} was not answered: {op:?}");
                     return Err(Trouble::found(Verdict::Stuck, what));
                 }
@@ -133,7 +121,7 @@ impl Drill<'_> {
 }
 
 /// Waits until every node answers; or says which does not.
-async fn all_answer(nodes: Vec<NodeProcess>) -> Result<(), String> {
+pub(crate) async fn all_answer(nodes: Vec<NodeProcess>) -> Result<(), String> {
     let deadline = Instant::now() + ANSWER_AGAIN_MAX;
     for NodeProcess { name, client, .. } in nodes {
         let Some(endpoint) = client else { continue };

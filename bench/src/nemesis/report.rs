@@ -1,5 +1,9 @@
+use super::disks::DiskKind;
+use super::equipment::Skipped;
 use super::journal::Counts;
+use super::network::PartitionBy;
 use super::settings::Settings;
+use super::tally::Tally;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -31,16 +35,21 @@ pub struct Report {
     /// The operations of all clients, the final reads included.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Nodes killed.
-    pub kills: usize,
-    /// Nodes started again.
-    pub restarts: usize,
-    /// Processes that stood still for a while.
-    pub pauses: usize,
+    /// The faults.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Faults that were asked for and did not take place, and why.
+    pub skipped: Vec<Skipped>,
+    /// How links were cut, if any were to be.
+    pub partitioned_by: Option<PartitionBy>,
+    /// What the nodes' disks were made of, if they had any of their own.
+    pub disks: Option<DiskKind>,
     /// Cuts that a node executed since its last start, the most of all nodes.
     pub cuts: u64,
     /// Snapshots of others that nodes took since their last start, of all nodes.
     pub snapshots: u64,
+    /// A hash of the state that all replicas came to; none if they could not be compared.
+    pub digest: Option<String>,
     /// The longest time in which no operation of any client was answered, s.
     pub longest_unavailability_s: f64,
     /// The longest time in which the clients' process itself stood still, s. If it is as long
@@ -72,7 +81,13 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "{workload}: {clients} clients on {keys} keys")?;
         writeln!(f, "operations {operations}: {ok} answered, {unknown} unknown, {failed} failed")?;
-        writeln!(f, "kills {}, restarts {}, pauses {}", self.kills, self.restarts, self.pauses)?;
+        write!(f, "{}", self.tally)?;
+        if let Some(by) = self.partitioned_by {
+            writeln!(f, "links cut by {by}")?;
+        }
+        for Skipped { fault, why } in &self.skipped {
+            writeln!(f, "skipped: {fault} ({why})")?;
+        }
         let (cuts, snapshots) = (self.cuts, self.snapshots);
         writeln!(f, "since the nodes last started: {cuts} cuts, {snapshots} snapshots taken")?;
         writeln!(
@@ -82,6 +97,9 @@ impl fmt::Display for Report {
         )?;
         if let Some(seconds) = self.answered_again_s {
             writeln!(f, "every node answered {seconds:.2} s after the last fault")?;
+        }
+        if let Some(digest) = &self.digest {
+            writeln!(f, "all replicas have the same state, {digest}")?;
         }
         for (what, path) in [("history", &self.history), ("data and logs", &self.data)] {
             if let Some(path) = path {

@@ -1,8 +1,9 @@
 use super::fault::FaultKinds;
+use super::network::PartitionBy;
 use super::plan::Shape;
 use crate::BenchError;
 use crate::local_cluster::take_free_endpoints;
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{Config, Durability, LimitsConfig, ProtocolSpec};
 use isegoria_check::history::Model;
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
@@ -42,10 +43,16 @@ pub struct Settings {
     /// The most operations a second, of all clients together
     #[arg(long, value_name = "OPS", default_value_t = 2000)]
     pub rate: usize,
-    /// kill (nodes are killed and started again), pause (a process stands still), both, or none
+    /// kill, pause, partition, power, disk-full, fsync-error, flip; or all, or none. What this machine does not
+    /// have is skipped, and said
     #[arg(long, value_name = "A,B", default_value = "kill")]
     #[serde(serialize_with = "as_text")]
     pub faults: FaultKinds,
+    /// How links are cut: namespaces (of the network; needs root and `ip`) or relays (in this process)
+    /// [default: namespaces where they are to be had]
+    #[arg(long, value_name = "W")]
+    #[serde(skip)]
+    pub partition_by: Option<PartitionBy>,
     /// The most vertices or slots that nodes hold for one that is away, before they forget them and it has to
     /// take a snapshot [default: 65536]
     #[arg(long, value_name = "COUNT")]
@@ -80,6 +87,9 @@ impl Settings {
         let mut config = Config::loopback(&self.protocol, self.nodes, 1, data_dir)?;
         config.durability = self.durability;
         config.limits.retain_count_max = self.retain.unwrap_or(config.limits.retain_count_max);
+        if self.faults.kinds().iter().any(|kind| kind.wants_small_disks()) {
+            config.limits = small(config.limits);
+        }
         take_free_endpoints(&mut config).map_err(BenchError::io("asking for free ports"))?;
         config.check()?;
         if !self.faults.kinds().is_empty() && tolerated(&config)? == 0 {
@@ -125,6 +135,17 @@ impl Settings {
 
     pub(crate) fn shape(&self, config: &Config) -> Result<Shape, BenchError> {
         Ok(Shape { nodes: self.nodes, tolerated: tolerated(config)?, duration: self.duration() })
+    }
+}
+
+/// Logs in small pieces and many checkpoints: on a small disk, and so that faults of disks
+/// meet all kinds of files.
+fn small(limits: LimitsConfig) -> LimitsConfig {
+    LimitsConfig {
+        payload_bytes_max: 16 << 10,
+        segment_bytes: 256 << 10,
+        checkpoint_bytes: 1 << 20,
+        ..limits
     }
 }
 
