@@ -1,14 +1,18 @@
-use crate::{BenchError, Knobs, Scenario};
+use crate::{BenchError, Knobs, Scenario, Trial};
 use std::path::PathBuf;
 
 /// `isegoria bench`
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     about = "Compare protocols under the same load on this machine",
+    args_conflicts_with_subcommands = true,
     after_long_help = DETAILS,
     after_help = "Try --help for what is measured, the workloads and examples."
 )]
 pub struct BenchArgs {
+    /// Something else than throughput and latency
+    #[command(subcommand)]
+    pub trial: Option<Trial>,
     /// What is run; a scenario file has the same names
     #[command(flatten)]
     pub knobs: Knobs,

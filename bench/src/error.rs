@@ -41,6 +41,9 @@ pub enum BenchError {
         /// What ran.
         protocol: String,
     },
+    /// What was found breaks rules, a sentence each; everything was printed and kept.
+    #[error("{}", .0.join("; "))]
+    Broken(Vec<String>),
     /// The user interrupted the run.
     #[error("interrupted; all processes are stopped")]
     Interrupted,

@@ -1,7 +1,7 @@
 //! The benchmark: workloads, load processes, runs on node processes of this machine,
 //! and what is kept of them.
 //!
-//! [`run`] is `isegoria bench`, [`load::main`] is the load process that it starts, and
+//! [`run`] is `isegoria bench`, with its trials, [`load::main`] is the load process that it starts, and
 //! [`local_cluster`] is what it and `isegoria cluster` start nodes with.
 //!
 //! Invariants: every protocol gets fresh nodes, the same clients with the same seeds and
@@ -34,6 +34,7 @@ mod results;
 mod runner;
 mod scenario;
 mod table;
+mod trials;
 mod workload;
 mod zipf;
 
@@ -47,4 +48,5 @@ pub use protocol_list::ProtocolList;
 pub use report::{METHOD, Row, Spread};
 pub use runner::run;
 pub use scenario::Scenario;
+pub use trials::{RecoveryArgs, Trial};
 pub use workload::{Workload, WorkloadError};

@@ -166,7 +166,7 @@ impl Repetitions<'_> {
 }
 
 /// The middle of the sorted values; of an even number the mean of the two.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -75,7 +75,16 @@ impl Folder {
                 self.write(&file, &histogram::to_log(latencies, *window))?;
             }
         }
-        self.append_to_index(contents.rows)
+        self.append_to_index(&index_line(&self.name, contents.rows))
+    }
+
+    /// Writes the files of a trial, and a line into the index: what was run, and what came out.
+    pub(crate) fn keep(&self, files: &[(&str, String)], about: [&str; 5]) -> Result<(), BenchError> {
+        for (file, text) in files {
+            self.write(file, text.as_bytes())?;
+        }
+        let name = &self.name;
+        self.append_to_index(&format!("| [{name}]({name}/table.txt) | {} |\n", about.join(" | ")))
     }
 
     fn write(&self, file: &str, bytes: &[u8]) -> Result<(), BenchError> {
@@ -83,10 +92,10 @@ impl Folder {
         std::fs::write(&path, bytes).map_err(BenchError::io(format!("writing {}", path.display())))
     }
 
-    fn append_to_index(&self, rows: &[Row]) -> Result<(), BenchError> {
+    fn append_to_index(&self, line: &str) -> Result<(), BenchError> {
         let path = self.out.join("README.md");
         let head = if path.exists() { "" } else { INDEX_HEAD };
-        let text = format!("{head}{}", index_line(&self.name, rows));
+        let text = format!("{head}{line}");
         let file = OpenOptions::new().create(true).append(true).open(&path);
         file.and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(BenchError::io(format!("writing {}", path.display())))

@@ -4,7 +4,7 @@ use crate::local_cluster::{LocalCluster, take_free_endpoints};
 use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
 use crate::results::{Contents, Folder, file_stem};
-use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table};
+use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table, trials};
 use hdrhistogram::Histogram;
 use isegoria::{Config, Durability, ProtocolSpec};
 use std::io::{ErrorKind, Write};
@@ -21,6 +21,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// only after everything was printed and kept. [`BenchError::exit_code`] says which
 /// exit code that is.
 pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError> {
+    if let Some(trial) = args.trial {
+        return trials::run(trial, executable).await;
+    }
     let scenario = args.scenario()?;
     let data_dir = args.data_dir.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&data_dir)
@@ -84,7 +87,7 @@ fn warning(scenario: &Scenario, environment: &Environment, recorded: bool) -> St
     text
 }
 
-fn print(text: &str) -> Result<(), BenchError> {
+pub(crate) fn print(text: &str) -> Result<(), BenchError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // The reader has seen enough; the results are kept.
@@ -210,20 +213,20 @@ enum Ended {
 }
 
 /// SIGINT and SIGTERM, remembered from the beginning: none is missed while nobody waits.
-struct Interrupts {
+pub(crate) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupts {
-    fn new() -> std::io::Result<Interrupts> {
+    pub(crate) fn new() -> std::io::Result<Interrupts> {
         Ok(Interrupts {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -232,11 +235,11 @@ impl Interrupts {
 }
 
 /// Leaves the directory for whoever looks for the reason.
-fn keep(dir: TempDir) {
+pub(crate) fn keep(dir: TempDir) {
     let _ = dir.keep();
 }
 
-fn with_free_endpoints(mut config: Config) -> Result<Config, BenchError> {
+pub(crate) fn with_free_endpoints(mut config: Config) -> Result<Config, BenchError> {
     take_free_endpoints(&mut config).map_err(BenchError::io("asking for free ports"))?;
     config.check()?;
     Ok(config)

@@ -43,12 +43,28 @@ pub(crate) fn table(rows: &[Row]) -> String {
         COLUMNS.iter().map(|column| column.unit.to_owned()).collect(),
     ];
     lines.extend(rows.iter().map(|row| COLUMNS.iter().map(|column| (column.cell)(row)).collect()));
-    let width = |index: usize| lines.iter().map(|line| line[index].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
     let mut text = rows.first().map(about).unwrap_or_default();
+    text.push_str(&aligned(&lines));
+    for row in rows.iter().filter(|row| row.errors > 0) {
+        let kinds: Vec<String> =
+            row.errors_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
+    }
+    text.push_str(FACE);
+    text.push('\n');
+    text
+}
+
+/// Cells under each other: the first column to the left, the others to the right, with a
+/// rule below the first two lines, which are heads and units.
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
+    let count = lines.first().map_or(0, Vec::len);
+    let width = |index: usize| lines.iter().map(|line| line[index].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
         if number == 2 {
-            text.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            text.push_str(&"-".repeat(widths.iter().sum::<usize>() + 2 * count.saturating_sub(1)));
             text.push('\n');
         }
         let cells = line.iter().zip(&widths).enumerate().map(|(index, (cell, width))| {
@@ -57,13 +73,6 @@ pub(crate) fn table(rows: &[Row]) -> String {
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
-    for row in rows.iter().filter(|row| row.errors > 0) {
-        let kinds: Vec<String> =
-            row.errors_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
-    }
-    text.push_str(FACE);
-    text.push('\n');
     text
 }
 
@@ -95,7 +104,7 @@ fn throughput(row: &Row) -> String {
 }
 
 /// A number with commas between groups of three digits.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -107,7 +116,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-fn decimal(value: Option<f64>) -> String {
+pub(crate) fn decimal(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.1}"))
 }
 

@@ -158,3 +158,22 @@ fn the_help_has_examples() {
         assert!(help.contains(word), "{word} is missing in\n{help}");
     }
 }
+
+#[test]
+fn a_trial_has_settings_of_its_own() {
+    for (line, expected) in [
+        ("recovery --durability memory", "nothing to come back from"),
+        ("recovery --nodes 1", "nodes = 1"),
+        ("recovery --repeat 0", "repeat = 0"),
+        ("recovery --batch 0", "batch = 0"),
+    ] {
+        let trial = parse(line).expect("flags that parse").trial.expect("a trial");
+        let sentence = trial.check().unwrap_err().to_string();
+        assert!(sentence.contains(expected), "{line}: {sentence}");
+    }
+    assert!(parse("--clients 9 recovery").is_err(), "flags of the comparison are not a trial's");
+    for trial in ["recovery"] {
+        let help = parse(&format!("{trial} --help")).expect_err("help is no trial").to_string();
+        assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
+    }
+}

@@ -36,7 +36,7 @@ mod partition;
 mod pause;
 mod plan;
 mod power;
-mod probe;
+pub(crate) mod probe;
 mod relays;
 mod report;
 mod settings;

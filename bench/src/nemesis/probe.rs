@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long one attempt waits for its answer.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// The time between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until one node answers by itself: it executes a read, or says who leads. (The
 /// client library would go to another node, and hide a node that is stuck.)

@@ -1,0 +1,48 @@
+//! The trials of `isegoria bench`, in tiny sizes: that they measure something, keep it, and
+//! say so by their exit codes.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // A test with processes.
+
+mod common;
+
+use common::ISEGORIA;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a trial; its summary, and the files of its folder.
+fn trial(line: &str, out: &Path) -> (Value, Vec<String>) {
+    let output = Command::new(ISEGORIA)
+        .args(["bench"])
+        .args(line.split_whitespace())
+        .args(["--json", "--out"])
+        .arg(out)
+        .output()
+        .expect("the binary");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{line}: {said}{text}");
+    let folder = std::fs::read_dir(out).expect("made").flatten().find(|entry| entry.path().is_dir());
+    let files = std::fs::read_dir(folder.expect("a folder").path()).expect("listed").flatten();
+    let mut names: Vec<String> = files.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    (serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{said}")), names)
+}
+
+const FILES: [&str; 4] = ["env.json", "input.json", "summary.json", "table.txt"];
+
+#[test]
+fn recovery_is_measured() {
+    let out = tempfile::tempdir().expect("a directory");
+    let (found, files) = trial("recovery --quick --repeat 1 --rate 1000", out.path());
+    assert_eq!(files, FILES);
+    let restarts = found["restarts"].as_array().expect("rows");
+    assert_eq!(restarts.len(), 4, "{found:#}");
+    for row in restarts {
+        assert!(row["log_bytes"].as_u64() >= Some(1_000_000), "{row:#}");
+        assert!(row["record_count"].as_u64() > Some(0) && row["ready_s"].as_f64() > Some(0.0), "{row:#}");
+        assert!(row["first_answer_s"].as_f64() >= row["ready_s"].as_f64(), "{row:#}");
+    }
+    let ways: Vec<&str> =
+        found["catch_ups"].as_array().expect("rows").iter().filter_map(|row| row["way"].as_str()).collect();
+    assert_eq!(ways, ["commits", "snapshot", "commits", "snapshot"], "{found:#}");
+}
