@@ -166,13 +166,18 @@ fn a_trial_has_settings_of_its_own() {
         ("recovery --nodes 1", "nodes = 1"),
         ("recovery --repeat 0", "repeat = 0"),
         ("recovery --batch 0", "batch = 0"),
+        ("overload --capacity 1", "capacity = 1"),
+        ("overload --deadline-ms 1", "deadline-ms = 1"),
+        ("endurance --absent 2", "absent = 2"),
+        ("endurance --absent 1 --durability memory", "--never-back"),
+        ("endurance --absent 1 --nodes 2", "nodes = 2"),
     ] {
         let trial = parse(line).expect("flags that parse").trial.expect("a trial");
         let sentence = trial.check().unwrap_err().to_string();
         assert!(sentence.contains(expected), "{line}: {sentence}");
     }
     assert!(parse("--clients 9 recovery").is_err(), "flags of the comparison are not a trial's");
-    for trial in ["recovery"] {
+    for trial in ["recovery", "overload", "endurance"] {
         let help = parse(&format!("{trial} --help")).expect_err("help is no trial").to_string();
         assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
     }

@@ -8,12 +8,16 @@
 //! Not done here: no distribution of latencies (that is `bench` itself).
 
 mod common;
+mod endurance;
 mod lab;
+mod overload;
 mod pressure;
 mod recovery;
 mod steps;
 mod watch;
 
+pub use endurance::EnduranceArgs;
+pub use overload::OverloadArgs;
 pub use recovery::RecoveryArgs;
 
 use crate::results::Folder;
@@ -31,6 +35,10 @@ use steps::Steps;
 pub enum Trial {
     /// How long a restart takes by the size of the log, and catching up by what was missed
     Recovery(Box<RecoveryArgs>),
+    /// Offer ten times what the cluster takes: memory, goodput, and how soon it is well again
+    Overload(Box<OverloadArgs>),
+    /// Millions of commands on a fixed set of keys: what nodes hold must not grow
+    Endurance(Box<EnduranceArgs>),
 }
 
 /// What a trial found.
@@ -49,12 +57,16 @@ impl Trial {
     fn name(&self) -> &'static str {
         match self {
             Trial::Recovery(_) => "recovery",
+            Trial::Overload(_) => "overload",
+            Trial::Endurance(_) => "endurance",
         }
     }
 
     fn common(&self) -> &Common {
         match self {
             Trial::Recovery(args) => &args.common,
+            Trial::Overload(args) => &args.common,
+            Trial::Endurance(args) => &args.common,
         }
     }
 
@@ -65,18 +77,24 @@ impl Trial {
     pub fn check(&self) -> Result<(), BenchError> {
         match self {
             Trial::Recovery(args) => args.check(),
+            Trial::Overload(args) => args.check(),
+            Trial::Endurance(args) => args.check(),
         }
     }
 
     fn settings(&self) -> Value {
         match self {
             Trial::Recovery(args) => json(args),
+            Trial::Overload(args) => json(args),
+            Trial::Endurance(args) => json(args),
         }
     }
 
     async fn take_place(&self, lab: &Lab<'_>) -> Result<Found, BenchError> {
         match self {
             Trial::Recovery(args) => recovery::run(args, lab).await,
+            Trial::Overload(args) => overload::run(args, lab).await,
+            Trial::Endurance(args) => endurance::run(args, lab).await,
         }
     }
 }

@@ -2,6 +2,7 @@ use crate::{BenchError, PutEncoder};
 use isegoria::Endpoint;
 use isegoria_client::{ClientOptions, Pool, SessionIndex};
 use isegoria_types::NodeId;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -81,7 +82,8 @@ async fn work(job: Job, counters: Arc<Counters>) -> Result<(), BenchError> {
     let endpoints: Vec<Endpoint> = job.endpoints.iter().map(|(_, endpoint)| endpoint.clone()).collect();
     let mut pool = Pool::connect(&endpoints, ClientOptions::default()).await.map_err(failed)?;
     let homes: Vec<NodeId> = job.endpoints.iter().map(|(node, _)| *node).collect();
-    let mut idle: Vec<SessionIndex> =
+    // In turn, so that every session is used.
+    let mut idle: VecDeque<SessionIndex> =
         (0..job.clients).map(|client| pool.add_session(homes[client % homes.len()])).collect();
     let mut encoder = PutEncoder::new(job.payload_bytes, 1);
     let (began, mut submitted, mut ended) = (Instant::now(), 0_u64, 0_u64);
@@ -91,7 +93,7 @@ async fn work(job: Job, counters: Arc<Counters>) -> Result<(), BenchError> {
             .map_or(u64::MAX, |commands| commands - submitted)
             .min(job.rate.map_or(u64::MAX, |rate| due(rate, began.elapsed()).saturating_sub(submitted)));
         while room > 0
-            && let Some(session) = idle.pop()
+            && let Some(session) = idle.pop_front()
         {
             if pool.is_expired(session) {
                 pool.renew(session).await.map_err(failed)?;
@@ -116,6 +118,6 @@ fn due(rate: f64, elapsed: Duration) -> u64 {
     (rate * elapsed.as_secs_f64()) as u64
 }
 
-fn failed(error: impl std::fmt::Display) -> BenchError {
+pub(crate) fn failed(error: impl std::fmt::Display) -> BenchError {
     BenchError::Load(error.to_string())
 }

@@ -46,3 +46,42 @@ fn recovery_is_measured() {
         found["catch_ups"].as_array().expect("rows").iter().filter_map(|row| row["way"].as_str()).collect();
     assert_eq!(ways, ["commits", "snapshot", "commits", "snapshot"], "{found:#}");
 }
+
+#[test]
+fn a_short_overload_keeps_every_rule() {
+    let out = tempfile::tempdir().expect("a directory");
+    let (found, files) = trial("overload --quick --capacity 1000", out.path());
+    assert_eq!(files, FILES);
+    for run in found.as_array().expect("a run a protocol") {
+        assert_eq!(run["broken"], serde_json::json!([]), "{run:#}");
+        assert!(run["node_refusals"].as_u64() > Some(1_000), "{run:#}");
+        assert_eq!(run["seconds"].as_array().map(Vec::len), Some(14), "{run:#}");
+    }
+}
+
+#[test]
+fn a_slice_of_endurance_is_flat() {
+    for absent in ["", "--absent 1"] {
+        let out = tempfile::tempdir().expect("a directory");
+        let line = "endurance --commands 100000 --keys 1000 --clients 256 --rate 20000 --sample-ms 100";
+        let (found, files) = trial(&format!("{line} {absent}"), out.path());
+        assert_eq!(files, FILES);
+        for run in found.as_array().expect("a run a protocol") {
+            assert_eq!((&run["answered"], &run["failed"]), (&100_000.into(), &0.into()), "{run:#}");
+            assert!(run["samples"].as_array().map(Vec::len) >= Some(20), "{run:#}");
+        }
+    }
+}
+
+/// A rule that cannot be kept is said, and the figures are kept all the same.
+#[test]
+fn a_broken_rule_is_exit_code_1() {
+    let out = tempfile::tempdir().expect("a directory");
+    let line = "bench overload --quick --capacity 500 --protocols multipaxos --rss-cap-mb 1 --out";
+    let output = Command::new(ISEGORIA).args(line.split(' ')).arg(out.path()).output().expect("the binary");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("the cap is 1 MB"), "{said}");
+    assert!(
+        std::fs::read_to_string(out.path().join("README.md")).is_ok_and(|text| text.contains("overload"))
+    );
+}

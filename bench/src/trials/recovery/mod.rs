@@ -28,7 +28,8 @@ between. Then that node is killed (SIGKILL) and started again, with no load on t
   ready         from the start of the process until both ports listen: the log is replayed then
   first answer  from the start until the node by itself executes a read (Simple BPaxos), or says who
                 leads (a follower of Multi-Paxos)
-The files are in the page cache. MB/s is the log's size by the time until ready.
+The files are in the page cache. MB/s is the log's size by the time until the first answer: what was replayed is
+executed then.
 
 Catching up: the last node is killed, commands are executed without it, and it is started again while clients
 keep on writing --rate commands a second. The time runs from the start of the process until all that is executed
@@ -140,8 +141,8 @@ pub(crate) async fn run(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Found, Ben
             let protocol = spec.to_string();
             let last = figures.restarts.iter().rev().find(|row| row.protocol == protocol)?;
             Some(format!(
-                "{protocol} ready after {:.2} s with {} MB of log",
-                last.ready_s,
+                "{protocol} answers after {:.2} s with {} MB of log",
+                last.first_answer_s,
                 last.log_bytes / MB
             ))
         })
