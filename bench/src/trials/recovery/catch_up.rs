@@ -3,7 +3,8 @@ use crate::BenchError;
 use crate::table::{aligned, grouped};
 use crate::trials::lab::{Lab, Rig};
 use crate::trials::pressure::{Job, Pressure};
-use isegoria::{ProtocolSpec, Stats};
+use isegoria::ProtocolSpec;
+use isegoria_types::Prefix;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -107,9 +108,9 @@ async fn come_back(
     let pressure = Pressure::begin(job);
     tokio::time::sleep(Duration::from_millis(500)).await;
     lab.steps.say(&format!("{spec}: the last node comes back"));
-    let mut target = Vec::new();
+    let mut target = Prefix::default();
     for index in 0..last {
-        raise(&mut target, &rig.stats(index).await?.executed);
+        target.union(&rig.stats(index).await?.executed);
     }
     let name = rig.name(last);
     let (began, answered) = (Instant::now(), pressure.answered());
@@ -118,7 +119,7 @@ async fn come_back(
     started.map_err(|error| rig.failed(error))?;
     let stats = loop {
         let stats = rig.watches[last].look().await.unwrap_or_default();
-        if covers(&stats, &target) {
+        if stats.executed.covers(&target) {
             break stats;
         }
         if began.elapsed() > CATCH_UP_MAX {
@@ -146,17 +147,6 @@ async fn come_back(
     })
 }
 
-/// Raises a watermark to another one.
-fn raise(mark: &mut Vec<u64>, other: &[u64]) {
-    mark.resize(mark.len().max(other.len()), 0);
-    mark.iter_mut().zip(other).for_each(|(own, theirs)| *own = (*own).max(*theirs));
-}
-
-fn covers(stats: &Stats, target: &[u64]) -> bool {
-    let below = |index: usize| stats.executed.get(index).copied().unwrap_or(0);
-    target.iter().enumerate().all(|(index, target)| below(index) >= *target)
-}
-
 /// The table that people read.
 pub(crate) fn table(rows: &[CatchUp]) -> String {
     let text = |words: [&str; 7]| words.map(str::to_owned).to_vec();
@@ -176,19 +166,4 @@ pub(crate) fn table(rows: &[CatchUp]) -> String {
         ]
     }));
     aligned(&lines)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_watermark_is_reached_in_every_column() {
-        let mut target = vec![5, 1];
-        raise(&mut target, &[3, 2, 9]);
-        assert_eq!(target, [5, 2, 9]);
-        let stats = |executed: &[u64]| Stats { executed: executed.to_vec(), ..Stats::default() };
-        assert!(covers(&stats(&[5, 2, 9]), &target) && covers(&stats(&[6, 9, 9, 9]), &target));
-        assert!(!covers(&stats(&[6, 9, 8]), &target) && !covers(&stats(&[]), &target));
-    }
 }
