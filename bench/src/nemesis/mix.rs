@@ -5,6 +5,7 @@ use isegoria_check::history::{Answer, Call, List, Model, Part};
 use isegoria_kv::{Op, Output};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ends an element of a list: a list is kept as text under its key.
 const END: u8 = b';';
@@ -12,14 +13,14 @@ const END: u8 = b';';
 /// What the clients of a run do, and what all of them share.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Kv { keys: usize },
+    Kv { keys: usize, latest: Arc<AtomicU64> },
     Lists(Arc<Mutex<Lists>>),
 }
 
 impl Work {
     pub(crate) fn new(model: Model, keys: usize) -> Work {
         match model {
-            Model::Kv => Work::Kv { keys },
+            Model::Kv => Work::Kv { keys, latest: Arc::default() },
             Model::ListAppend => Work::Lists(Arc::new(Mutex::new(Lists::new(keys)))),
         }
     }
@@ -27,20 +28,19 @@ impl Work {
     /// The operations of one client.
     pub(crate) fn mix(&self, seed: u64, client: u64) -> Mix {
         match self {
-            Work::Kv { keys } => Mix::Kv(KvMix::new(seed, client, *keys)),
+            Work::Kv { keys, latest } => Mix::Kv(KvMix::new(seed, client, *keys, latest.clone())),
             Work::Lists(lists) => Mix::Lists(ListMix::new(seed, client, lists.clone())),
         }
     }
 
     /// Reads of all keys that were ever used.
     pub(crate) fn reads(&self) -> Vec<Op> {
-        const LISTS_AT_ONCE: usize = 32;
-        match self {
-            Work::Kv { keys } => (0..*keys).map(|index| Op::Get(KvMix::key(index))).collect(),
-            Work::Lists(lists) => {
-                lists.lock().all().chunks(LISTS_AT_ONCE).map(|keys| Op::MultiGet(keys.to_vec())).collect()
-            }
-        }
+        const KEYS_AT_ONCE: usize = 32;
+        let all = match self {
+            Work::Kv { keys, latest } => KvMix::all(*keys, latest.load(Ordering::Relaxed)),
+            Work::Lists(lists) => lists.lock().all(),
+        };
+        all.chunks(KEYS_AT_ONCE).map(|keys| Op::MultiGet(keys.to_vec())).collect()
     }
 }
 

@@ -70,11 +70,11 @@ impl Partition {
     }
 
     pub(crate) async fn begin(&self, stage: &mut Stage) -> Result<(), Trouble> {
-        Ok(stage.network()?.cut(&self.cuts).await.map_err(Trouble::io("cutting links"))?)
+        stage.network()?.cut(&self.cuts).await.map_err(Trouble::io("cutting links"))
     }
 
     pub(crate) async fn end(&self, stage: &mut Stage) -> Result<(), Trouble> {
-        Ok(stage.network()?.heal(&self.cuts).await.map_err(Trouble::io("healing links"))?)
+        stage.network()?.heal(&self.cuts).await.map_err(Trouble::io("healing links"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Histories of real processes: recorded under kills and by the benchmark, and judged;
+//! Histories of real processes: recorded under faults and by the benchmark, and judged;
 //! and one with a lie in it.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // A test with processes.
 
@@ -49,6 +49,92 @@ fn both_protocols_keep_their_promises_while_nodes_are_killed() {
             );
         }
     }
+}
+
+/// Runs one kind of fault for a while on each protocol, and counts it by the report's field; or says
+/// that this machine does not have what it needs.
+fn each_protocol_survives(kind: &str, more: &str, count: impl Fn(&Value) -> Option<u64>) {
+    for protocol in PROTOCOLS {
+        let report = nemesis(&format!("--protocol {protocol} --faults {kind} {more}"));
+        if let Some(skipped) = report["skipped"].as_array().and_then(|skipped| skipped.first()) {
+            println!("skipped: {kind}: {}", skipped["why"]);
+            assert_eq!(skipped["fault"], kind);
+        } else {
+            assert!(count(&report) > Some(0), "{report:#}");
+        }
+        assert_eq!(report["verdict"], "pass", "{report:#}");
+        assert!(report["ok"].as_u64() >= Some(100) && report["digest"].is_string(), "{report:#}");
+    }
+}
+
+#[test]
+fn promises_are_kept_across_partitions() {
+    let partitions = |report: &Value| report["partitions"].as_u64();
+    each_protocol_survives("partition", "", partitions);
+    each_protocol_survives("partition", "--partition-by relays --nodes 5", |report| {
+        assert_eq!(report["partitioned_by"], "relays");
+        partitions(report)
+    });
+}
+
+#[test]
+fn promises_are_kept_across_power_cuts() {
+    each_protocol_survives("power", "", |report| report["power_cuts"].as_u64());
+}
+
+/// What is not synced is lost with the power, and what was lost is found.
+#[test]
+fn a_cluster_that_does_not_sync_is_found_out_by_a_power_cut() {
+    let report = nemesis("--protocol multipaxos --faults power --durability os");
+    match report["skipped"].as_array().and_then(|skipped| skipped.first()) {
+        Some(skipped) => println!("skipped: {}", skipped["why"]),
+        None => assert_ne!(report["verdict"], "pass", "{report:#}"),
+    }
+    if let Some(data) = report["data"].as_str() {
+        std::fs::remove_dir_all(data).expect("kept, and no disk is mounted in it");
+    }
+}
+
+#[test]
+fn a_full_disk_is_survived() {
+    each_protocol_survives("disk-full", "", |report| report["disk_fulls"].as_u64());
+}
+
+#[test]
+fn a_failed_sync_ends_the_node() {
+    each_protocol_survives("fsync-error", "", |report| report["fsync_errors"].as_u64());
+}
+
+#[test]
+fn a_flipped_bit_is_harmless_or_told() {
+    each_protocol_survives("flip", "", |report| report["flips"].as_object().map(|flips| flips.len() as u64));
+}
+
+/// Programs that are not there are no reason to fail, nor to be silent.
+#[test]
+fn what_a_machine_does_not_have_is_skipped_by_name() {
+    let output = Command::new(ISEGORIA)
+        .args("nemesis --protocol multipaxos --faults all --duration 1 --json".split_whitespace())
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("the binary");
+    let (said, told) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    let report: Value = serde_json::from_str(&told).expect("a report");
+    let skipped: Vec<&str> = report["skipped"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| one["fault"].as_str())
+        .collect();
+    assert!(skipped.starts_with(&["power"]) && skipped.ends_with(&["fsync-error"]), "{report:#}");
+    for fault in skipped {
+        assert!(said.contains(&format!("skipped: {fault} (")), "{said}");
+    }
+    assert_eq!(
+        (&report["partitioned_by"], &report["verdict"]),
+        (&json!("relays"), &json!("pass")),
+        "{report:#}"
+    );
 }
 
 /// Nodes hold so little for those that are away that they come back by snapshots.
@@ -182,6 +268,7 @@ fn bad_usage_is_refused() {
     for (line, expected) in [
         ("--protocol multipaxos --faults freeze", "unknown fault `freeze`"),
         ("--protocol multipaxos --nodes 2", "--faults none"),
+        ("--protocol multipaxos --partition-by magic", "unknown way `magic`"),
         ("--protocol raft-ish", "unknown protocol `raft-ish`"),
         ("--protocol multipaxos --clients 0", "clients = 0"),
         ("", "--protocol"),
