@@ -53,7 +53,10 @@ impl Actor {
                 .mix
                 .answer(op, &output)
                 .ok_or_else(|| Trouble::found(Verdict::Violation, format!("{op:?} got another's answer")))?),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.mix.lost(op);
+                Err(error)
+            }
         };
         let answered = answer.is_ok();
         self.journal.lock().note(self.number, asked, answer)?;

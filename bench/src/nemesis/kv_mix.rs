@@ -1,9 +1,10 @@
+use super::kv_keys::{KvKeys, Use};
 use bytes::Bytes;
 use isegoria_kv::{Op, Output};
+use parking_lot::Mutex;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most keys that are read at once.
 const READ_AT_ONCE_MAX: usize = 4;
@@ -11,22 +12,6 @@ const READ_AT_ONCE_MAX: usize = 4;
 /// The largest amount that is added to a counter, and the longest filling of a value, bytes.
 const AMOUNT_MAX: i64 = 1_000_000;
 const FILLING_MAX: usize = 24;
-
-/// After so many operations of its own a client leaves texts and counters for new ones: what may still
-/// be under way on an old one, because nobody was told how it ended, piles up no further than
-/// a judge can try in all orders. Registers stay.
-const ROUND_OPS: u64 = 250;
-
-/// What a key is used for: operations that make sense of each other's results meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// put, cas, del, get
-    Register,
-    /// incr, get
-    Counter,
-    /// append, put, del, get
-    Text,
-}
 
 /// One client's operations on the store: the same ones for the same seed and client, as
 /// long as it gets the same answers.
@@ -39,50 +24,26 @@ pub(crate) struct KvMix {
     rng: ChaCha8Rng,
     client: u64,
     written_count: u64,
-    op_count: u64,
-    /// The latest round that any client has begun.
-    latest: Arc<AtomicU64>,
+    keys: Arc<Mutex<KvKeys>>,
     /// What each register held when this client last heard of it: what it expects in a cas.
     known: Vec<Option<Bytes>>,
 }
 
 impl KvMix {
-    pub(crate) fn new(seed: u64, client: u64, keys: usize, latest: Arc<AtomicU64>) -> KvMix {
+    pub(crate) fn new(seed: u64, client: u64, keys: Arc<Mutex<KvKeys>>) -> KvMix {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(client);
-        KvMix { rng, client, written_count: 0, op_count: 0, latest, known: vec![None; keys] }
-    }
-
-    /// The name of a key in a round.
-    fn key(index: usize, round: u64) -> Bytes {
-        let letter = match KvMix::use_of(index) {
-            Use::Register => return format!("r{index}").into(),
-            Use::Counter => 'n',
-            Use::Text => 't',
-        };
-        format!("{letter}{index}.{round}").into()
-    }
-
-    /// The names of all keys that were used up to the latest round.
-    pub(crate) fn all(keys: usize, latest: u64) -> Vec<Bytes> {
-        let rounds = |index| if KvMix::use_of(index) == Use::Register { 0..=0 } else { 0..=latest };
-        (0..keys).flat_map(|index| rounds(index).map(move |round| KvMix::key(index, round))).collect()
-    }
-
-    fn use_of(index: usize) -> Use {
-        [Use::Register, Use::Text, Use::Counter][index % 3]
+        let known = vec![None; keys.lock().count()];
+        KvMix { rng, client, written_count: 0, keys, known }
     }
 
     /// The next operation.
     pub(crate) fn next_op(&mut self) -> Op {
         let index = self.rng.random_range(0..self.known.len());
-        let round = self.op_count / ROUND_OPS;
-        self.op_count += 1;
-        self.latest.fetch_max(round, Ordering::Relaxed);
-        let key = KvMix::key(index, round);
+        let key = self.keys.lock().name(index);
         let percent = self.rng.random_range(0..100);
-        match (KvMix::use_of(index), percent) {
-            (_, 0..10) => self.read_several(round),
+        match (Use::of(index), percent) {
+            (_, 0..10) => self.read_several(),
             (_, 10..40) => Op::Get(key),
             (Use::Register, 40..65) | (Use::Text, 40..50) => Op::Put(key, self.fresh()),
             (Use::Register, 65..90) => {
@@ -94,10 +55,11 @@ impl KvMix {
         }
     }
 
-    fn read_several(&mut self, round: u64) -> Op {
+    fn read_several(&mut self) -> Op {
         let count = self.rng.random_range(1..=READ_AT_ONCE_MAX.min(self.known.len()));
         let chosen = rand::seq::index::sample(&mut self.rng, self.known.len(), count);
-        Op::MultiGet(chosen.into_iter().map(|index| KvMix::key(index, round)).collect())
+        let keys = self.keys.lock();
+        Op::MultiGet(chosen.into_iter().map(|index| keys.name(index)).collect())
     }
 
     /// A value that nobody else writes, of a length that few others have: the answer to
@@ -132,10 +94,16 @@ impl KvMix {
         }
     }
 
+    /// Nobody was told how an operation ended.
+    pub(crate) fn lost(&mut self, op: &Op) {
+        self.keys.lock().lost(op);
+    }
+
     fn note(&mut self, key: &Bytes, value: Option<Bytes>) {
-        let is_register = |index: &usize| KvMix::use_of(*index) == Use::Register;
-        let mut registers = (0..self.known.len()).filter(is_register);
-        if let Some(index) = registers.find(|index| KvMix::key(*index, 0) == key) {
+        // Only registers are compared with what was known.
+        let keys = self.keys.lock();
+        let is_meant = |index: &usize| Use::of(*index) == Use::Register && keys.name(*index) == key;
+        if let Some(index) = (0..keys.count()).find(is_meant) {
             self.known[index] = value;
         }
     }
@@ -145,6 +113,10 @@ impl KvMix {
 mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
+
+    fn keys(count: usize) -> Arc<Mutex<KvKeys>> {
+        Arc::new(Mutex::new(KvKeys::new(count)))
+    }
 
     fn name(op: &Op) -> &'static str {
         match op {
@@ -164,7 +136,7 @@ mod tests {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let mut values = BTreeSet::new();
         for client in 0..3 {
-            let mut mix = KvMix::new(7, client, 9, Arc::default());
+            let mut mix = KvMix::new(7, client, keys(9));
             for _ in 0..3000 {
                 let op = mix.next_op();
                 *counts.entry(name(&op)).or_default() += 1;
@@ -182,7 +154,7 @@ mod tests {
     #[test]
     fn the_same_seed_and_client_do_the_same() {
         let ops = |seed, client| {
-            let mut mix = KvMix::new(seed, client, 6, Arc::default());
+            let mut mix = KvMix::new(seed, client, keys(6));
             (0..50).map(|_| mix.next_op()).collect::<Vec<_>>()
         };
         assert_eq!(ops(1, 2), ops(1, 2));
@@ -191,35 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn all_keys_that_were_used_are_known() {
-        let latest = Arc::new(AtomicU64::new(0));
-        let mut used = BTreeSet::new();
-        for client in 0..2 {
-            let mut mix = KvMix::new(3, client, 3, latest.clone());
-            for _ in 0..2 * ROUND_OPS {
-                match mix.next_op() {
-                    Op::MultiGet(keys) => used.extend(keys),
-                    Op::Get(key)
-                    | Op::Put(key, _)
-                    | Op::Delete(key)
-                    | Op::Append(key, _)
-                    | Op::Incr(key, _) => {
-                        used.insert(key);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let all = KvMix::all(3, latest.load(Ordering::Relaxed));
-        assert_eq!(all, ["r0", "t1.0", "t1.1", "n2.0", "n2.1"]);
-        assert_eq!(used, all.into_iter().collect());
-    }
-
-    #[test]
     fn a_cas_expects_what_was_last_heard() {
-        let mut mix = KvMix::new(1, 1, 1, Arc::default());
+        let mut mix = KvMix::new(1, 1, keys(1));
         let told = Output::Value(Some("x".into()));
-        mix.learn(&Op::Get(KvMix::key(0, 0)), &told);
+        mix.learn(&Op::Get("r0".into()), &told);
         let cas = std::iter::repeat_with(|| mix.next_op()).find(|op| name(op) == "cas");
         assert!(matches!(cas, Some(Op::CompareAndSet { expected: Some(text), .. }) if text == "x"));
     }

@@ -1,3 +1,4 @@
+use super::kv_keys::KvKeys;
 use super::kv_mix::KvMix;
 use super::list_mix::{ListMix, Lists};
 use bytes::Bytes;
@@ -5,7 +6,6 @@ use isegoria_check::history::{Answer, Call, List, Model, Part};
 use isegoria_kv::{Op, Output};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ends an element of a list: a list is kept as text under its key.
 const END: u8 = b';';
@@ -13,14 +13,14 @@ const END: u8 = b';';
 /// What the clients of a run do, and what all of them share.
 #[derive(Clone, Debug)]
 pub(crate) enum Work {
-    Kv { keys: usize, latest: Arc<AtomicU64> },
+    Kv(Arc<Mutex<KvKeys>>),
     Lists(Arc<Mutex<Lists>>),
 }
 
 impl Work {
     pub(crate) fn new(model: Model, keys: usize) -> Work {
         match model {
-            Model::Kv => Work::Kv { keys, latest: Arc::default() },
+            Model::Kv => Work::Kv(Arc::new(Mutex::new(KvKeys::new(keys)))),
             Model::ListAppend => Work::Lists(Arc::new(Mutex::new(Lists::new(keys)))),
         }
     }
@@ -28,7 +28,7 @@ impl Work {
     /// The operations of one client.
     pub(crate) fn mix(&self, seed: u64, client: u64) -> Mix {
         match self {
-            Work::Kv { keys, latest } => Mix::Kv(KvMix::new(seed, client, *keys, latest.clone())),
+            Work::Kv(keys) => Mix::Kv(KvMix::new(seed, client, keys.clone())),
             Work::Lists(lists) => Mix::Lists(ListMix::new(seed, client, lists.clone())),
         }
     }
@@ -37,7 +37,7 @@ impl Work {
     pub(crate) fn reads(&self) -> Vec<Op> {
         const KEYS_AT_ONCE: usize = 32;
         let all = match self {
-            Work::Kv { keys, latest } => KvMix::all(*keys, latest.load(Ordering::Relaxed)),
+            Work::Kv(keys) => keys.lock().all(),
             Work::Lists(lists) => lists.lock().all(),
         };
         all.chunks(KEYS_AT_ONCE).map(|keys| Op::MultiGet(keys.to_vec())).collect()
@@ -52,6 +52,15 @@ pub(crate) enum Mix {
 }
 
 impl Mix {
+    /// Nobody was told how an operation ended.
+    pub(crate) fn lost(&mut self, op: &Op) {
+        match self {
+            Mix::Kv(mix) => mix.lost(op),
+            // Elements of lists tell themselves apart.
+            Mix::Lists(_) => {}
+        }
+    }
+
     pub(crate) fn next_op(&mut self) -> Op {
         match self {
             Mix::Kv(mix) => mix.next_op(),

@@ -26,6 +26,7 @@ mod fsync_error;
 mod journal;
 mod judge;
 mod kill;
+mod kv_keys;
 mod kv_mix;
 mod leftover;
 mod list_mix;

@@ -33,7 +33,7 @@ syncs (--durability os) a power cut loses what was acknowledged: a way to see th
 
 Workloads (every value, and every element of a list, is written once):
   kv            registers (get, put, del, cas), counters (incr, get), texts (append, get, put, del), and mget
-                over all of them; counters and texts are left for new ones every 250 operations of a client
+                over all of them; a counter or text is left for a new one when six writes to it had no answer
   list-append   append to a list, and reads of up to four lists at one moment; a list is left for a new one
                 after 64 appends
 
