@@ -48,5 +48,5 @@ pub use protocol_list::ProtocolList;
 pub use report::{METHOD, Row, Spread};
 pub use runner::run;
 pub use scenario::Scenario;
-pub use trials::{EnduranceArgs, OverloadArgs, RecoveryArgs, Trial};
+pub use trials::{DurabilityArgs, EnduranceArgs, OverloadArgs, RecoveryArgs, Trial};
 pub use workload::{Workload, WorkloadError};

@@ -16,9 +16,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(scenario: &Scenario) -> Progress {
+        Progress::of(scenario.repeat * scenario.protocols.len(), scenario.warm_up + scenario.duration)
+    }
+
+    /// So many runs of so many seconds.
+    pub(crate) fn of(run_count: usize, seconds: f64) -> Progress {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // At most two days.
-        let seconds_a_run = (scenario.warm_up + scenario.duration).ceil() as u64;
-        let run_count = scenario.repeat * scenario.protocols.len();
+        let seconds_a_run = seconds.ceil() as u64;
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(seconds_a_run * run_count as u64);
             bar.set_draw_target(ProgressDrawTarget::stderr());

@@ -98,14 +98,15 @@ pub(crate) fn print(text: &str) -> Result<(), BenchError> {
 
 type Latencies = Vec<(Histogram<u64>, Duration)>;
 
-struct Runner<'a> {
-    scenario: &'a Scenario,
-    executable: PathBuf,
-    data_dir: PathBuf,
+/// Runs protocols on fresh nodes, one after the other.
+pub(crate) struct Runner<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) executable: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where histories go, if operations are recorded.
-    history: Option<PathBuf>,
-    progress: Progress,
-    interrupts: Interrupts,
+    pub(crate) history: Option<PathBuf>,
+    pub(crate) progress: Progress,
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Runner<'_> {
@@ -138,7 +139,7 @@ impl Runner<'_> {
     }
 
     /// One run of one protocol on fresh nodes.
-    async fn run_one(
+    pub(crate) async fn run_one(
         &mut self,
         spec: &ProtocolSpec,
         history: Option<PathBuf>,

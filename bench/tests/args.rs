@@ -166,6 +166,8 @@ fn a_trial_has_settings_of_its_own() {
         ("recovery --nodes 1", "nodes = 1"),
         ("recovery --repeat 0", "repeat = 0"),
         ("recovery --batch 0", "batch = 0"),
+        ("durability --clients 0", "clients = 0"),
+        ("durability --repeat 0", "repeat = 0"),
         ("overload --capacity 1", "capacity = 1"),
         ("overload --deadline-ms 1", "deadline-ms = 1"),
         ("endurance --absent 2", "absent = 2"),
@@ -177,7 +179,7 @@ fn a_trial_has_settings_of_its_own() {
         assert!(sentence.contains(expected), "{line}: {sentence}");
     }
     assert!(parse("--clients 9 recovery").is_err(), "flags of the comparison are not a trial's");
-    for trial in ["recovery", "overload", "endurance"] {
+    for trial in ["recovery", "overload", "endurance", "durability"] {
         let help = parse(&format!("{trial} --help")).expect_err("help is no trial").to_string();
         assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
     }

@@ -5,9 +5,10 @@
 //! port), what it takes of the system; a rule that is broken is a sentence and exit code 1,
 //! said only after everything was printed and kept.
 //!
-//! Not done here: no distribution of latencies (that is `bench` itself).
+//! Not done here: no distribution of latencies is kept (that is `bench` itself).
 
 mod common;
+mod durability;
 mod endurance;
 mod lab;
 mod overload;
@@ -16,6 +17,7 @@ mod recovery;
 mod steps;
 mod watch;
 
+pub use durability::DurabilityArgs;
 pub use endurance::EnduranceArgs;
 pub use overload::OverloadArgs;
 pub use recovery::RecoveryArgs;
@@ -39,6 +41,8 @@ pub enum Trial {
     Overload(Box<OverloadArgs>),
     /// Millions of commands on a fixed set of keys: what nodes hold must not grow
     Endurance(Box<EnduranceArgs>),
+    /// The same load with durability memory, os and fsync: what a sync costs
+    Durability(Box<DurabilityArgs>),
 }
 
 /// What a trial found.
@@ -59,6 +63,7 @@ impl Trial {
             Trial::Recovery(_) => "recovery",
             Trial::Overload(_) => "overload",
             Trial::Endurance(_) => "endurance",
+            Trial::Durability(_) => "durability",
         }
     }
 
@@ -67,6 +72,7 @@ impl Trial {
             Trial::Recovery(args) => &args.common,
             Trial::Overload(args) => &args.common,
             Trial::Endurance(args) => &args.common,
+            Trial::Durability(args) => &args.common,
         }
     }
 
@@ -79,6 +85,7 @@ impl Trial {
             Trial::Recovery(args) => args.check(),
             Trial::Overload(args) => args.check(),
             Trial::Endurance(args) => args.check(),
+            Trial::Durability(args) => args.check(),
         }
     }
 
@@ -87,6 +94,7 @@ impl Trial {
             Trial::Recovery(args) => json(args),
             Trial::Overload(args) => json(args),
             Trial::Endurance(args) => json(args),
+            Trial::Durability(args) => json(args),
         }
     }
 
@@ -95,6 +103,7 @@ impl Trial {
             Trial::Recovery(args) => recovery::run(args, lab).await,
             Trial::Overload(args) => overload::run(args, lab).await,
             Trial::Endurance(args) => endurance::run(args, lab).await,
+            Trial::Durability(args) => durability::run(args, lab).await,
         }
     }
 }

@@ -85,3 +85,14 @@ fn a_broken_rule_is_exit_code_1() {
         std::fs::read_to_string(out.path().join("README.md")).is_ok_and(|text| text.contains("overload"))
     );
 }
+
+#[test]
+fn durabilities_are_side_by_side() {
+    let out = tempfile::tempdir().expect("a directory");
+    let line = "durability --protocols multipaxos --clients 8 --duration 0.5 --warm-up 0.2 --repeat 1";
+    let (found, files) = trial(line, out.path());
+    assert_eq!(files, FILES);
+    let rows = found.as_array().expect("rows").iter();
+    let rows: Vec<_> = rows.map(|row| (row["durability"].as_str(), row["errors"].as_u64())).collect();
+    assert_eq!(rows, ["memory", "os", "fsync"].map(|durability| (Some(durability), Some(0))));
+}
