@@ -9,7 +9,8 @@
 //! a figure that the system or the protocol does not have is none and not 0; of a run everything is kept that is
 //! needed to repeat and to doubt it, and nothing that names the machine or its user.
 //!
-//! Not done here: no caps on the nodes' processors, no emulated WAN, no open loop.
+//! Not done here: no caps on the nodes' processors, no emulated WAN; open loop only where a
+//! cluster is overloaded.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: clocks, files and processes.
 
 mod args;
