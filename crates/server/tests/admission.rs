@@ -7,7 +7,7 @@ mod common;
 use bytes::Bytes;
 use common::{PROTOCOLS, call, client, config, get, put, start};
 use isegoria::{Endpoint, Stats};
-use isegoria_client::{ClientOptions, status};
+use isegoria_client::{Client, ClientOptions, status};
 use isegoria_kv::Op;
 use isegoria_transport::WIRE_VERSION;
 use isegoria_transport::client_port::{ClientHello, Connection, ConnectionOptions};
@@ -72,5 +72,39 @@ async fn what_nobody_waits_for_is_not_done() {
     let client = client(&cluster, 1).await;
     assert!(call(&client, &Op::Put(Bytes::from_static(b"after"), Bytes::new())).await.is_ok());
     assert_eq!(get(&client, "late".to_owned()).await, None);
+    cluster.stop().await;
+}
+
+/// A leader that is cut off cannot get anything chosen, and its clients ask again and again.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_leader_that_is_cut_off_does_not_fill_its_memory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut config = config("simple-bpaxos", 3, dir.path());
+    config.options.insert("in_flight_bytes_max".to_owned(), (16 << 20).into());
+    let mut cluster = start(&config).await;
+    // A new node takes part once it met all others.
+    put(&client(&cluster, 0).await, "first".to_owned(), "x".to_owned()).await;
+    let pid = cluster.nodes()[0].pid;
+    cluster.kill("n2").await;
+    cluster.kill("n3").await;
+    let endpoint = cluster.nodes()[0].client.clone().expect("a port");
+    let mut options = ClientOptions::default();
+    options.session.deadline_ms = 10_000;
+    let client = Client::connect(&[endpoint], options).await.expect("the node is up");
+    let value = Bytes::from(vec![7; 512 << 10]);
+    let writes = (0..200).map(|number| {
+        let op = Op::Put(Bytes::from(format!("k{number}")), value.clone());
+        let client = &client;
+        async move { call(client, &op).await }
+    });
+    for outcome in futures::future::join_all(writes).await {
+        assert!(outcome.is_err(), "a minority chose something");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    // 16 MiB under way, each in the log's buffer, the links' and a cell; and what waits for the loop.
+    assert!(kib < 300 << 10, "peak {kib} KiB");
     cluster.stop().await;
 }

@@ -22,6 +22,8 @@ pub(crate) struct Leader {
     pub(crate) proposals: VertexMap<Proposal>,
     /// How many of them there are.
     pub(crate) undecided_count: usize,
+    /// What their batches take, bytes.
+    undecided_bytes: usize,
     /// The floor that the dependency nodes were last told.
     told_floor: Prefix,
 }
@@ -47,10 +49,22 @@ pub(crate) enum Stage {
     Outbid { deps: Option<DepSet> },
 }
 
+impl Leader {
+    /// A proposal is no longer undecided: what is submitted in its place finds room.
+    fn settled(&mut self, proposal: &Proposal) {
+        self.undecided_count -= 1;
+        self.undecided_bytes -= proposal.batch.byte_len();
+    }
+}
+
 impl SimpleNode {
     /// Numbers the batch and asks what it depends on.
     pub(crate) fn on_submit(&mut self, batch: Batch, footprint: Footprint, out: &mut Outbox<Self>) {
-        if self.leader.undecided_count >= self.options.in_flight_max {
+        // One is always let in, however large it is.
+        let bytes = self.leader.undecided_bytes + batch.byte_len();
+        if self.leader.undecided_count >= self.options.in_flight_max
+            || (self.leader.undecided_count > 0 && bytes > self.options.in_flight_bytes_max)
+        {
             out.refusals.push((batch, Refusal::Overloaded));
             return;
         }
@@ -65,6 +79,7 @@ impl SimpleNode {
         }
         self.leader.next += 1;
         self.leader.undecided_count += 1;
+        self.leader.undecided_bytes = bytes;
         let _ = self.cell(vertex);
         let stage = Stage::Asking { answers: NodeSet::EMPTY, deps: DepSet::default() };
         self.leader.proposals.insert(vertex, Proposal { batch, footprint: footprint.clone(), stage, age: 0 });
@@ -161,7 +176,7 @@ impl SimpleNode {
     /// faster: submit the batch again, as a new vertex. Sessions keep it exactly-once.
     pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
         let Some(proposal) = self.leader.proposals.remove(vertex) else { return };
-        self.leader.undecided_count -= 1;
+        self.leader.settled(&proposal);
         if proposal.batch != value.batch {
             out.events.push(Event::Resubmitted { vertex });
             self.on_submit(proposal.batch, proposal.footprint, out);
@@ -175,7 +190,7 @@ impl SimpleNode {
         let mut unheard = Vec::new();
         self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
         for (vertex, proposal) in unheard {
-            self.leader.undecided_count -= 1;
+            self.leader.settled(&proposal);
             out.events.push(Event::Resubmitted { vertex });
             self.on_submit(proposal.batch, proposal.footprint, out);
         }

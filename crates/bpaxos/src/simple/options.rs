@@ -15,11 +15,20 @@ pub struct Options {
     pub repeat_ms: u32,
     /// The most own vertices that may be undecided at once; more submissions are refused.
     pub in_flight_max: usize,
+    /// The most bytes of their batches, as for a leader that is cut off and asked again and again.
+    pub in_flight_bytes_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tick_ms: 50, recovery_ms: 1000, suspect_ms: 100, repeat_ms: 250, in_flight_max: 65_536 }
+        Options {
+            tick_ms: 50,
+            recovery_ms: 1000,
+            suspect_ms: 100,
+            repeat_ms: 250,
+            in_flight_max: 65_536,
+            in_flight_bytes_max: 256 << 20,
+        }
     }
 }
 
@@ -44,6 +53,9 @@ impl Options {
         }
         if self.in_flight_max == 0 {
             return refuse("in_flight_max = 0: must be at least 1".into());
+        }
+        if self.in_flight_bytes_max == 0 {
+            return refuse("in_flight_bytes_max = 0: must be at least 1 byte".into());
         }
         Ok(())
     }
