@@ -18,6 +18,7 @@ mod cpu;
 mod environment;
 mod error;
 mod fleet;
+mod free_endpoints;
 mod generator;
 mod histogram;
 mod history;
