@@ -126,9 +126,11 @@ impl Disks {
         Ok(())
     }
 
-    /// Gives back the space that it was filled with.
+    /// Gives back the space that it was filled with, for good: a power cut must not bring it back.
     pub(crate) fn free(&self, place: usize) -> io::Result<()> {
-        std::fs::remove_file(self.mounts[place].join(BALLAST))
+        let mount = &self.mounts[place];
+        std::fs::remove_file(mount.join(BALLAST))?;
+        File::open(mount)?.sync_all()
     }
 
     /// Puts what the disks hold in their places as plain directories, for somebody to look at.

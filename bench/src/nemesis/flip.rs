@@ -13,16 +13,24 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// How a node says that it cut off what it took for the rest of a write.
 const TORN: &str = "cut off a torn last write";
+
+/// How a node says that its peers have found out what it lost.
+const FOUND_OUT: &str = "it neither votes nor serves";
+
+/// The file that says how often a node has started: it never goes back.
+const STARTS: &str = "incarnations";
 
 /// A node is killed, and a bit of its data flips before it is started again. Either it does
 /// not need what was hit; or it takes it for the rest of a write that the kill cut short, and
 /// says so; or it refuses to start, and names the file. Then the bit is flipped back.
 ///
 /// A bit of the very last batch, if the kill came before the batch was sealed, looks like the
-/// rest of a torn write and may have been promised: nobody can tell (docs/testing.md).
+/// rest of a torn write and may have been promised. The node cannot tell; its peers can, which
+/// it has told how far its log is durable: then it is refused, and gets its data back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flip {
     pub(crate) node: usize,
@@ -45,6 +53,8 @@ enum Outcome {
     Harmless,
     TornTail,
     Refused,
+    /// Taken for a torn tail, which its peers knew to be more.
+    FoundOut,
 }
 
 impl Flip {
@@ -62,16 +72,22 @@ impl Flip {
         let node = stage.cluster.nodes()[self.node].clone();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let flipped = choose(&node.data_dir, &mut rng).map_err(Trouble::io("looking for a bit to flip"))?;
+        let kept = keep(&node.data_dir).map_err(Trouble::io("keeping a copy of a data directory"))?;
         flipped.flip().map_err(Trouble::io("flipping a bit"))?;
         let mark = log_length(&node);
         let start = stage.cluster.try_restart(&node.name).await?;
-        let outcome = judge(start, &log_since(&node, mark), &flipped.file).map_err(|what| {
+        let mut outcome = judge(start, &log_since(&node, mark), &flipped.file).map_err(|what| {
             let Flipped { file, offset, bit } = &flipped;
             let place = format!("bit {bit} of byte {offset} of {}", file.display());
             Trouble::found(Verdict::NodeFailed, format!("{}, with {place} flipped, {what}", node.name))
         })?;
         if outcome == Outcome::Refused {
             flipped.flip().map_err(Trouble::io("flipping a bit back"))?;
+            stage.cluster.restart(&node.name).await?;
+        }
+        if outcome == Outcome::TornTail && stage.is_found_out(self.node, FOUND_OUT).await? {
+            outcome = Outcome::FoundOut;
+            give_back(kept.path(), &node.data_dir).map_err(Trouble::io("giving a node its data back"))?;
             stage.cluster.restart(&node.name).await?;
         }
         stage.await_service(self.node, "a bit of its data had flipped").await?;
@@ -81,6 +97,7 @@ impl Flip {
             Outcome::Harmless => &mut tally.harmless,
             Outcome::TornTail => &mut tally.torn_tail,
             Outcome::Refused => &mut tally.refused,
+            Outcome::FoundOut => &mut tally.found_out,
         } += 1;
         Ok(())
     }
@@ -109,6 +126,32 @@ fn choose(dir: &Path, rng: &mut impl Rng) -> io::Result<Flipped> {
     let size = if rng.random_bool(0.5) && used > 0 { used } else { bytes.len() };
     let offset = rng.random_range(0..size) as u64;
     Ok(Flipped { file: file.clone(), offset, bit: rng.random_range(0..8) })
+}
+
+/// A copy of a data directory, beside it.
+fn keep(dir: &Path) -> io::Result<TempDir> {
+    let beside = dir.parent().unwrap_or(dir);
+    let kept = tempfile::Builder::new().prefix("kept-").tempdir_in(beside)?;
+    copy_below(dir, kept.path(), |_| true)?;
+    Ok(kept)
+}
+
+/// Everything is as it was kept, but for how often the node has started.
+fn give_back(kept: &Path, dir: &Path) -> io::Result<()> {
+    let is_data = |file: &Path| !file.ends_with(STARTS);
+    for file in files_below(dir)?.iter().filter(|file| is_data(file)) {
+        fs::remove_file(file)?;
+    }
+    copy_below(kept, dir, is_data)
+}
+
+fn copy_below(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> io::Result<()> {
+    for file in files_below(from)?.iter().filter(|file| wanted(file)) {
+        let target = to.join(file.strip_prefix(from).expect("a file below"));
+        fs::create_dir_all(target.parent().expect("in a directory"))?;
+        fs::copy(file, target)?;
+    }
+    Ok(())
 }
 
 fn files_below(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -190,6 +233,23 @@ mod tests {
             let what = judge(start, said, file).unwrap_err();
             assert!(what.contains(expected), "{what}");
         }
+    }
+
+    #[test]
+    fn data_is_given_back_but_for_the_count_of_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("n1");
+        fs::create_dir_all(data.join("log")).unwrap();
+        let write = |name: &str, text: &str| fs::write(data.join(name), text).unwrap();
+        let read = |name: &str| fs::read_to_string(data.join(name)).ok();
+        ["log/1.seg", STARTS].into_iter().for_each(|name| write(name, "before"));
+        let kept = keep(&data).unwrap();
+        ["log/1.seg", "log/2.seg", STARTS].into_iter().for_each(|name| write(name, "after"));
+        give_back(kept.path(), &data).unwrap();
+        assert_eq!(
+            ["log/1.seg", "log/2.seg", STARTS].map(read),
+            [Some("before".into()), None, Some("after".into())]
+        );
     }
 
     #[test]

@@ -63,6 +63,24 @@ impl Stage {
         })
     }
 
+    /// Waits until a node answers, or ends because of what its peers know of it: whether it
+    /// did, and said `sentence`.
+    pub(crate) async fn is_found_out(&mut self, node: usize, sentence: &str) -> Result<bool, Trouble> {
+        let NodeProcess { name, client, .. } = self.cluster.nodes()[node].clone();
+        let Some(endpoint) = client else { return Ok(false) };
+        tokio::select! {
+            biased;
+            (ended, how) = self.cluster.exited() => {
+                if ended == name && how.contains(sentence) {
+                    return Ok(true);
+                }
+                Err(Trouble::found(Verdict::NodeFailed, format!("{ended} ended by itself: {how}")))
+            }
+            // That it never answers is for the next wait to find.
+            _ = await_answer(&endpoint, SERVE_MAX) => Ok(false),
+        }
+    }
+
     /// What a partition needs.
     pub(crate) fn network(&mut self) -> Result<&mut Network, Trouble> {
         self.equipment.network.as_mut().ok_or_else(|| missing("links to cut"))

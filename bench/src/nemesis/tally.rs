@@ -46,6 +46,8 @@ pub struct FlipTally {
     pub torn_tail: usize,
     /// It refused to start, and named the file.
     pub refused: usize,
+    /// It took the bit for the rest of a write, and its peers knew that it was more: it ended.
+    pub found_out: usize,
 }
 
 impl Tally {
@@ -100,8 +102,10 @@ impl fmt::Display for Tally {
         }
         if !self.flips.is_empty() {
             let each = |(file, tally): (&&str, &FlipTally)| {
-                let FlipTally { harmless, torn_tail, refused } = tally;
-                format!("{file} {harmless} harmless, {torn_tail} cut as torn tail, {refused} refused")
+                let FlipTally { harmless, torn_tail, refused, found_out } = tally;
+                format!(
+                    "{file} {harmless} harmless, {torn_tail} cut as torn tail, {refused} refused, {found_out} found out by peers"
+                )
             };
             let each: Vec<String> = self.flips.iter().map(each).collect();
             writeln!(f, "flipped bits: {}", each.join("; "))?;
