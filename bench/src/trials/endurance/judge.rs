@@ -7,6 +7,8 @@ const WARM_UP_SHARE: f64 = 0.1;
 /// How far from its median memory may be, in all samples but a few: while a checkpoint is
 /// written its snapshot is held twice.
 const MEMORY_SHARE: f64 = 0.1;
+/// A difference that is none, bytes: the allocator takes and gives back 4 MiB at a time.
+const MEMORY_SLACK: f64 = (8 << 20) as f64;
 /// The share of the samples that must be as near as that.
 const NEAR_SHARE: f64 = 0.95;
 /// How far the last third of a count may be from the first.
@@ -41,7 +43,7 @@ pub(crate) struct Course {
     pub(crate) most: u64,
     /// Medians of the first and of the last third.
     pub(crate) thirds: (f64, f64),
-    /// The share of the samples within 10 % of the median.
+    /// The share of the samples within 10 % of the median, or 8 MiB if that is more.
     pub(crate) near_share: f64,
 }
 
@@ -107,11 +109,11 @@ impl Rules {
             });
         }
         let is_near = *near_share >= NEAR_SHARE;
-        let is_flat = (last - first).abs() <= MEMORY_SHARE * first.max(*last);
+        let is_flat = (last - first).abs() <= (MEMORY_SHARE * first.max(*last)).max(MEMORY_SLACK);
         (!is_near || !is_flat).then(|| {
             format!(
                 "n{node} took {} to {} MB of memory, {:.1} MB in the first third and {:.1} in the last; {:.0} % of the \
-                 samples are within {:.0} % of the median",
+                 samples are within {:.0} % of the median, or 8 MiB",
                 mb(*least),
                 mb(*most),
                 first / 1e6,
@@ -151,7 +153,8 @@ impl Course {
         let third = held.len().div_ceil(3);
         let whole = middle(held)?;
         #[allow(clippy::cast_precision_loss)] // Counts of a run.
-        let is_near = |held: &&Held| (of(held) as f64 - whole).abs() <= MEMORY_SHARE * whole;
+        let near = (MEMORY_SHARE * whole).max(MEMORY_SLACK);
+        let is_near = |held: &&Held| (of(held) as f64 - whole).abs() <= near;
         #[allow(clippy::cast_precision_loss)]
         let near_share = held.iter().filter(is_near).count() as f64 / held.len() as f64;
         Some(Course {
