@@ -29,10 +29,12 @@
 //! panic or in bytes that nobody wrote.
 //!
 //! This crate opens no file and starts no thread; `storage` does, and the simulator
-//! runs the same decisions on a simulated disk. It does not know what a record means.
+//! runs the same decisions, and the same calls in the same order ([`write_batch`],
+//! [`settle`], [`remove_replaced`]), on a simulated disk. It does not know what a record means.
 
 mod appender;
 mod batch;
+mod calls;
 mod checkpoint_read;
 mod checkpoint_write;
 mod error;
@@ -43,6 +45,7 @@ mod segment;
 
 pub use appender::Appender;
 pub use batch::{Piece, WriteBatch};
+pub use calls::{RemoveCalls, RepairCalls, WriteCalls, remove_replaced, settle, write_batch};
 pub use checkpoint_read::{CheckpointError, CheckpointReader};
 pub use checkpoint_write::{CHUNK_BYTES_MAX, CheckpointWriter};
 pub use error::{Damage, FormatError, RecordTooLarge};

@@ -1,7 +1,7 @@
 use crate::StoreError;
 use crate::directory::{Directory, create_file, publish, remove, sync_directory};
 use crate::shared::Shared;
-use isegoria_log::{CheckpointWriter, Identity, Position};
+use isegoria_log::{CheckpointWriter, Identity, Position, RemoveCalls, remove_replaced};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{self, Write};
@@ -105,20 +105,31 @@ impl CheckpointJob {
         file.sync_all()
     }
 
-    /// Older checkpoints first: without the log behind them they are of no use.
     fn remove_older(&self) -> Result<(), StoreError> {
-        for older in self.directory.checkpoints()? {
-            if older < self.position {
-                remove(&self.directory.checkpoint(older))?;
-            }
-        }
-        for first in self.directory.segments()? {
-            if first + self.segment_bytes <= self.position {
-                remove(&self.directory.segment(first))?;
-                self.shared.oldest.store(first + self.segment_bytes, Ordering::Release);
-            }
-        }
-        sync_directory(&self.directory.log())
+        let (checkpoints, segments) = (self.directory.checkpoints()?, self.directory.segments()?);
+        let at = (self.position, self.segment_bytes);
+        remove_replaced(at, (&checkpoints, &segments), &mut Remover(self))
+    }
+}
+
+/// Removes what the checkpoint of a job replaces.
+struct Remover<'a>(&'a CheckpointJob);
+
+impl RemoveCalls for Remover<'_> {
+    type Error = StoreError;
+
+    fn remove_checkpoint(&mut self, position: Position) -> Result<(), StoreError> {
+        remove(&self.0.directory.checkpoint(position))
+    }
+
+    fn remove_segment(&mut self, first: Position) -> Result<(), StoreError> {
+        remove(&self.0.directory.segment(first))?;
+        self.0.shared.oldest.store(first + self.0.segment_bytes, Ordering::Release);
+        Ok(())
+    }
+
+    fn sync_names(&mut self) -> Result<(), StoreError> {
+        sync_directory(&self.0.directory.log())
     }
 }
 

@@ -57,7 +57,7 @@ impl Log {
         let shared = Arc::clone(&from.shared);
         let preparer = Preparer::start(source, Arc::clone(&shared))?;
         let found = Appender::new(from.header, from.end).idle_seal();
-        let thread = LogThread { shared, durability, preparer, header: from.header, file, found };
+        let thread = LogThread { shared, durability, preparer, header: from.header, file, next: None, found };
         let thread = thread::Builder::new().name("log".to_owned()).spawn(move || thread.run())?;
         Ok(Log::new(from, Backend::Disk(Some(thread))))
     }

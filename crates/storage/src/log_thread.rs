@@ -2,7 +2,7 @@ use crate::preparer::Preparer;
 use crate::segment_file::SegmentFile;
 use crate::shared::Shared;
 use crate::{Durability, LogFailure};
-use isegoria_log::{Piece, SEAL_BYTES, SegmentHeader, WriteBatch};
+use isegoria_log::{Piece, SEAL_BYTES, SegmentHeader, WriteBatch, WriteCalls, write_batch};
 use std::mem;
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +24,8 @@ pub(crate) struct LogThread {
     pub(crate) preparer: Preparer,
     pub(crate) header: SegmentHeader,
     pub(crate) file: Box<dyn SegmentFile>,
+    /// The segment behind it, while the piece that ends this one is written.
+    pub(crate) next: Option<(SegmentHeader, Box<dyn SegmentFile>)>,
     /// The seal of what was found when the log was opened.
     pub(crate) found: Option<IdleSeal>,
 }
@@ -110,31 +112,13 @@ impl LogThread {
         }
     }
 
-    /// One write and one sync, unless the batch goes over the end of a segment.
+    /// Writes the batch, and orders the next segment if this one will soon be full.
     fn write(&mut self, batch: &WriteBatch) -> Result<(), LogFailure> {
-        let mut pieces = batch.pieces().peekable();
-        while let Some(piece) = pieces.next() {
-            assert_eq!(piece.header, self.header, "pieces go to the open segment, in order");
-            // A segment is ended only when the next one is there.
-            let next = match pieces.peek() {
-                Some(next) => Some((next.header, self.preparer.fetch(next.header)?)),
-                None => None,
-            };
-            self.write_piece(&piece)?;
-            if let Some((header, file)) = next {
-                self.header = header;
-                self.file = file;
-            } else if (piece.offset + piece.bytes.len() as u64) * 2 > self.header.segment_bytes {
-                self.preparer.order(self.header.next());
-            }
+        write_batch(batch, self)?;
+        if (batch.end() - self.header.first) * 2 > self.header.segment_bytes {
+            self.preparer.order(self.header.next());
         }
         Ok(())
-    }
-
-    fn write_piece(&self, piece: &Piece<'_>) -> Result<(), LogFailure> {
-        let written = self.file.write_at(piece.bytes, piece.offset);
-        written.map_err(|error| LogFailure::new("writing", &error))?;
-        self.sync()
     }
 
     fn sync(&self) -> Result<(), LogFailure> {
@@ -156,5 +140,29 @@ impl LogThread {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl WriteCalls for LogThread {
+    type Error = LogFailure;
+
+    fn create(&mut self, next: SegmentHeader) -> Result<(), LogFailure> {
+        self.next = Some((next, self.preparer.fetch(next)?));
+        Ok(())
+    }
+
+    fn write(&mut self, piece: &Piece<'_>) -> Result<(), LogFailure> {
+        assert_eq!(piece.header, self.header, "pieces go to the open segment, in order");
+        let written = self.file.write_at(piece.bytes, piece.offset);
+        written.map_err(|error| LogFailure::new("writing", &error))
+    }
+
+    fn sync(&mut self) -> Result<(), LogFailure> {
+        LogThread::sync(self)?;
+        if let Some((header, file)) = self.next.take() {
+            self.header = header;
+            self.file = file;
+        }
+        Ok(())
     }
 }

@@ -5,13 +5,14 @@ use crate::segment_file::{FileSource, SegmentFile, SegmentSource, write_zeros};
 use crate::shared::{Shared, Waker};
 use crate::{Durability, Log, Position, Records, StoreError};
 use isegoria_log::{
-    CheckpointError, CheckpointReader, Damage, FormatError, Identity, Repair, SEGMENT_BYTES_MAX,
+    CheckpointError, CheckpointReader, Damage, FormatError, Identity, Repair, RepairCalls, SEGMENT_BYTES_MAX,
     SEGMENT_BYTES_MIN, SegmentHeader, Tail,
 };
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -248,34 +249,63 @@ fn read_log(
     repair.finish().map_err(damaged)
 }
 
-/// Makes the disk say what was decided: later segments go away, the torn rest becomes
-/// zeros, and what may be in the cache alone is written and synced again (after a
-/// failed sync the kernel may take pages for clean that never reached the disk).
+/// Makes the disk say what was decided; afterwards `segments` ends with the last one.
 fn settle(
     directory: &Directory,
     tail: &Tail,
     segments: &mut VecDeque<Position>,
 ) -> Result<Box<dyn SegmentFile>, StoreError> {
-    while segments.back().is_some_and(|last| *last > tail.header.first) {
-        let last = segments.pop_back().expect("there is one");
-        remove(&directory.segment(last))?;
-    }
+    let kept = segments.partition_point(|first| *first <= tail.header.first);
+    let later = segments.split_off(kept);
     let path = directory.segment(tail.header.first);
-    let io = |doing| StoreError::io(doing, &path);
-    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io("opening"))?;
-    let first = tail.header.first;
-    if tail.short {
-        file.set_len(tail.header.segment_bytes).map_err(io("extending"))?;
+    let open = OpenOptions::new().read(true).write(true).open(&path);
+    let file = open.map_err(StoreError::io("opening", &path))?;
+    let mut mender = Mender { directory, path, file };
+    isegoria_log::settle(tail, &Vec::from(later), &mut mender)?;
+    Ok(Box::new(mender.file))
+}
+
+/// Repairs the files of a log.
+struct Mender<'a> {
+    directory: &'a Directory,
+    /// The last segment.
+    path: PathBuf,
+    file: File,
+}
+
+impl Mender<'_> {
+    fn said(&self, doing: &'static str, result: io::Result<()>) -> Result<(), StoreError> {
+        result.map_err(StoreError::io(doing, &self.path))
     }
-    if tail.torn {
-        write_zeros(&file, tail.end - first, tail.header.segment_bytes).map_err(io("writing"))?;
+}
+
+impl RepairCalls for Mender<'_> {
+    type Error = StoreError;
+
+    fn remove_segment(&mut self, first: Position) -> Result<(), StoreError> {
+        remove(&self.directory.segment(first))
     }
-    let again = tail.durable.max(tail.header.first_frame())..tail.end;
-    let size = usize::try_from(again.end - again.start).expect("less than a segment");
-    let mut bytes = vec![0; size];
-    file.read_exact_at(&mut bytes, again.start - first).map_err(io("reading"))?;
-    file.write_all_at(&bytes, again.start - first).map_err(io("writing"))?;
-    file.sync_all().map_err(io("syncing"))?;
-    sync_directory(&directory.log())?;
-    Ok(Box::new(file))
+
+    fn extend(&mut self, last: &SegmentHeader) -> Result<(), StoreError> {
+        self.said("extending", self.file.set_len(last.segment_bytes))
+    }
+
+    fn zero(&mut self, last: &SegmentHeader, from: Position) -> Result<(), StoreError> {
+        self.said("writing", write_zeros(&self.file, from - last.first, last.segment_bytes))
+    }
+
+    fn write_again(&mut self, last: &SegmentHeader, range: Range<Position>) -> Result<(), StoreError> {
+        let (size, offset) = (range.end - range.start, range.start - last.first);
+        let mut bytes = vec![0; usize::try_from(size).expect("less than a segment")];
+        self.said("reading", self.file.read_exact_at(&mut bytes, offset))?;
+        self.said("writing", self.file.write_all_at(&bytes, offset))
+    }
+
+    fn sync(&mut self, _: &SegmentHeader) -> Result<(), StoreError> {
+        self.said("syncing", self.file.sync_all())
+    }
+
+    fn sync_names(&mut self) -> Result<(), StoreError> {
+        sync_directory(&self.directory.log())
+    }
 }
