@@ -43,7 +43,7 @@ pub fn write_batch<C: WriteCalls>(batch: &WriteBatch, calls: &mut C) -> Result<(
     Ok(())
 }
 
-/// What a repair asks of a disk.
+/// What a repair asks of a disk. Each call names the segment that it is about.
 pub trait RepairCalls {
     /// Why a call did not do what it was to do.
     type Error;
@@ -52,26 +52,26 @@ pub trait RepairCalls {
     /// # Errors
     /// If it is still there.
     fn remove_segment(&mut self, first: Position) -> Result<(), Self::Error>;
-    /// Gives the last segment its size again, with zeros.
+    /// Gives a segment its size again, with zeros.
     ///
     /// # Errors
     /// If it has not.
-    fn extend(&mut self, last: &SegmentHeader) -> Result<(), Self::Error>;
-    /// Fills the last segment with zeros from the position on.
+    fn extend(&mut self, segment: &SegmentHeader) -> Result<(), Self::Error>;
+    /// Fills a segment with zeros from the position on.
     ///
     /// # Errors
     /// If not all of it was written.
-    fn zero(&mut self, last: &SegmentHeader, from: Position) -> Result<(), Self::Error>;
-    /// Reads a range of the last segment and writes it again.
+    fn zero(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), Self::Error>;
+    /// Reads a range of a segment and writes it again.
     ///
     /// # Errors
     /// If not all of it was written.
-    fn write_again(&mut self, last: &SegmentHeader, range: Range<Position>) -> Result<(), Self::Error>;
-    /// What was written to the last segment is durable.
+    fn write_again(&mut self, segment: &SegmentHeader, range: Range<Position>) -> Result<(), Self::Error>;
+    /// What was written to a segment is durable.
     ///
     /// # Errors
     /// If it may not be.
-    fn sync(&mut self, last: &SegmentHeader) -> Result<(), Self::Error>;
+    fn sync(&mut self, segment: &SegmentHeader) -> Result<(), Self::Error>;
     /// What was removed stays so.
     ///
     /// # Errors
@@ -79,26 +79,35 @@ pub trait RepairCalls {
     fn sync_names(&mut self) -> Result<(), Self::Error>;
 }
 
-/// Makes the disk say what was decided: the `later` segments go away, the last one first,
-/// the torn rest becomes zeros, and what may be in the cache alone is written and synced
-/// again (after a failed sync the kernel may take pages for clean that never reached the
-/// disk).
+/// Makes the disk say what was decided of `segments`, which were read in order: those
+/// behind the log's end go away, the last one first, the torn rest becomes zeros, and what
+/// may be in the cache alone is written and synced again (a process that was killed, and a
+/// failed sync after which the kernel takes pages for clean, leave what never reached the
+/// disk). That may begin in a segment before the last: it ended there, and the next was
+/// made already.
 ///
 /// # Errors
 /// The first of a call. The log must not be continued then, but may be repaired again.
-pub fn settle<C: RepairCalls>(tail: &Tail, later: &[Position], calls: &mut C) -> Result<(), C::Error> {
+pub fn settle<C: RepairCalls>(tail: &Tail, segments: &[Position], calls: &mut C) -> Result<(), C::Error> {
+    let last = &tail.header;
+    let (kept, later) = segments.split_at(segments.partition_point(|first| *first <= last.first));
     for first in later.iter().rev() {
         calls.remove_segment(*first)?;
     }
-    let last = &tail.header;
-    if tail.short {
-        calls.extend(last)?;
+    let headers = kept.iter().map(|first| SegmentHeader { first: *first, ..*last });
+    for segment in headers.filter(|segment| segment.after() > tail.durable) {
+        if segment == *last {
+            if tail.short {
+                calls.extend(last)?;
+            }
+            if tail.torn {
+                calls.zero(last, tail.end)?;
+            }
+        }
+        let range = tail.durable.max(segment.first_frame())..tail.end.min(segment.after());
+        calls.write_again(&segment, range)?;
+        calls.sync(&segment)?;
     }
-    if tail.torn {
-        calls.zero(last, tail.end)?;
-    }
-    calls.write_again(last, tail.durable.max(last.first_frame())..tail.end)?;
-    calls.sync(last)?;
     calls.sync_names()
 }
 

@@ -194,7 +194,14 @@ impl<P: Protocol> World<P> {
     pub(crate) fn on_request(&mut self, own: NodeId, request: Request) -> Result<(), Violation> {
         let (now, life) = (self.now_us, self.hosts[own.index()].life);
         let footprint = self.relation.footprint(&request.payload).expect("an operation of the store");
-        let Some(process) = &mut self.hosts[own.index()].process else { return Ok(()) };
+        let host = &mut self.hosts[own.index()];
+        let Some(process) = &mut host.process else { return Ok(()) };
+        if host.disk.is_space_short() {
+            self.report.count("request refused for want of space");
+            process.pending.insert(request.id, now);
+            self.tell(own, Reply { request: request.id, outcome: Outcome::Refused(Refusal::Overloaded) });
+            return Ok(());
+        }
         if process.pending.insert(request.id, now).is_some() {
             return Ok(());
         }

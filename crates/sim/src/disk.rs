@@ -1,39 +1,46 @@
+use crate::calls::{Call, Calls, Part, Stop};
+use crate::image::{Image, Saved};
+use isegoria_check::Applied;
 use isegoria_log::{
-    Appender, CheckpointError, CheckpointReader, Damage, Identity, Piece, Position, Repair, SEAL_BYTES,
-    Segment, SegmentHeader, WriteBatch,
+    Appender, CheckpointReader, Damage, Identity, Piece, Position, RemoveCalls, Repair, RepairCalls,
+    SEAL_BYTES, Segment, SegmentHeader, Tail, WriteBatch, WriteCalls, remove_replaced, settle, write_batch,
 };
 use isegoria_types::KeyHash;
-use rand::Rng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
-/// The smallest unit that a disk writes whole, bytes.
-const SECTOR_BYTES: usize = 512;
-
-/// One node's disk under the log's own code: segments as bytes, one write under way, and
-/// the newest checkpoint. A crash keeps what was synced, and of the write under way any
-/// sectors, the last of them torn.
+/// One node's disk under the log's own code: the files, and the log of the process that
+/// runs, with one write under way.
 ///
-/// It also remembers what was appended, to hold against what a restart recovers.
+/// Every call to the storage goes through [`Calls`], which may end the process before,
+/// within or behind it, or let it fail.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
+    pub(crate) image: Image,
+    pub(crate) calls: Calls,
+    first: SegmentHeader,
+    rng: ChaCha8Rng,
+    // ---- of the process -------------------------------------------------------------------------
     appender: Appender,
     writing: WriteBatch,
-    segments: BTreeMap<Position, Vec<u8>>,
     durable: Position,
+    /// The segment that was written to last.
+    open: SegmentHeader,
     /// What would be written if nothing else comes.
     idle_seal: Option<(SegmentHeader, u64, [u8; SEAL_BYTES])>,
-    checkpoint: Option<(Position, Vec<u8>)>,
-    identity: Identity,
-    /// End and hash of each record behind the checkpoint.
-    appended: VecDeque<(Position, KeyHash)>,
+    is_space_short: bool,
 }
 
 /// What a restart finds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recovered {
     pub(crate) checkpoint: Option<Vec<u8>>,
-    /// The records behind it, oldest first.
+    /// The checks' view of the checkpoint.
+    pub(crate) applied: Applied,
+    /// The log behind it, from here on.
+    from: Position,
+    /// The records there, oldest first.
     pub(crate) records: Vec<Vec<u8>>,
     /// The log's end.
     pub(crate) end: Position,
@@ -41,29 +48,54 @@ pub(crate) struct Recovered {
     pub(crate) torn: bool,
 }
 
+/// Why a process does not start.
+#[derive(Clone, Debug)]
+pub(crate) enum Unstarted {
+    /// A call to the storage did not do what it was to do: it may be tried again.
+    Stopped(Stop),
+    /// Something that was durable does not read any more.
+    Damaged(Damage),
+}
+
+impl From<Stop> for Unstarted {
+    fn from(stop: Stop) -> Unstarted {
+        Unstarted::Stopped(stop)
+    }
+}
+
+impl From<Damage> for Unstarted {
+    fn from(damage: Damage) -> Unstarted {
+        Unstarted::Damaged(damage)
+    }
+}
+
 impl Disk {
-    /// An empty disk of the node with this index.
-    pub(crate) fn new(node: usize, segment_bytes: u64) -> Disk {
+    /// An empty disk of the node with this index; `dice` decides what a power cut leaves.
+    pub(crate) fn new(node: usize, segment_bytes: u64, dice: u64) -> Disk {
         let identity = Identity { epoch: 0, cluster: 1, node: node as u64 };
         let first = SegmentHeader { identity, first: 0, segment_bytes };
-        let mut disk = Disk {
+        Disk {
+            image: Image::default(),
+            calls: Calls::default(),
+            first,
+            rng: ChaCha8Rng::seed_from_u64(dice),
             appender: Appender::new(first, first.first_frame()),
             writing: WriteBatch::default(),
-            segments: BTreeMap::new(),
             durable: first.first_frame(),
+            open: first,
             idle_seal: None,
-            checkpoint: None,
-            identity,
-            appended: VecDeque::new(),
-        };
-        disk.create(first);
-        disk
+            is_space_short: false,
+        }
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.first.identity
     }
 
     /// Appends an encoded record; the log's end behind it.
     pub(crate) fn append(&mut self, record: &[u8]) -> Position {
         let end = self.appender.append(|to| to.extend_from_slice(record)).expect("records fit into segments");
-        self.appended.push_back((end, KeyHash::of(record)));
+        self.image.appended.push_back((end, KeyHash::of(record)));
         end
     }
 
@@ -79,236 +111,294 @@ impl Disk {
         !self.writing.is_empty()
     }
 
+    /// There is no room for the next segment: the log has the rest of this one, and waits.
+    pub(crate) fn is_space_short(&self) -> bool {
+        self.is_space_short
+    }
+
     /// Begins to write what was appended; whether there is anything.
     pub(crate) fn begin_write(&mut self) -> bool {
         self.appender.take_into(&mut self.writing);
         self.is_writing()
     }
 
-    /// The write under way is synced.
-    pub(crate) fn finish_write(&mut self) {
-        let writing = std::mem::take(&mut self.writing);
-        for piece in writing.pieces() {
-            self.write(&piece, piece.bytes.len());
+    /// The write under way is carried out; what waits for space waits on, and the next
+    /// segment is made ahead of time.
+    ///
+    /// # Errors
+    /// If a call fails, or the process dies: nothing of the batch counts.
+    pub(crate) fn finish_write(&mut self) -> Result<(), Stop> {
+        if self.is_writing() {
+            let writing = std::mem::take(&mut self.writing);
+            match write_batch(&writing, self) {
+                Err(Stop::NoSpace(Call::CreateSegment | Call::PublishSegment)) => {
+                    (self.writing, self.is_space_short) = (writing, true);
+                    return Ok(());
+                }
+                done => done?,
+            }
+            self.durable = writing.end();
+            self.idle_seal = writing.idle_seal();
         }
-        self.durable = writing.end();
-        self.idle_seal = writing.idle_seal();
+        self.is_space_short = false;
+        if (self.durable - self.open.first) * 2 > self.open.segment_bytes {
+            match self.create(self.open.next()) {
+                Err(Stop::NoSpace(_)) => self.is_space_short = true,
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// Nothing came for a while: a seal says that all up to here is durable.
-    pub(crate) fn seal(&mut self) {
-        if let Some((header, offset, seal)) = self.idle_seal.take() {
-            self.write(&Piece { header, offset, bytes: &seal }, seal.len());
-        }
-    }
-
-    fn write(&mut self, piece: &Piece<'_>, size: usize) {
-        self.create(piece.header);
-        let offset = usize::try_from(piece.offset).expect("a segment in memory");
-        let segment = self.segments.get_mut(&piece.header.first).expect("just created");
-        segment[offset..offset + size].copy_from_slice(&piece.bytes[..size]);
-    }
-
-    /// A new segment is there, zero-filled, before the one in front of it ends.
-    fn create(&mut self, header: SegmentHeader) {
-        self.segments.entry(header.first).or_insert_with(|| {
-            let mut bytes = header.encode().to_vec();
-            bytes.resize(usize::try_from(header.segment_bytes).expect("a segment in memory"), 0);
-            bytes
-        });
-    }
-
-    /// Power is cut.
-    pub(crate) fn crash(&mut self, rng: &mut ChaCha8Rng) {
-        let writing = std::mem::take(&mut self.writing);
-        let pieces: Vec<Piece<'_>> = writing.pieces().collect();
-        let Some(reached) = pieces.len().checked_sub(1).map(|last| rng.random_range(0..=last)) else {
-            return;
-        };
-        for (number, piece) in pieces.iter().enumerate().take(reached + 1) {
-            if let Some(next) = pieces.get(number + 1) {
-                self.create(next.header);
+    ///
+    /// # Errors
+    /// If the call fails, or the process dies.
+    pub(crate) fn seal(&mut self) -> Result<(), Stop> {
+        match self.idle_seal.take() {
+            Some((header, offset, seal)) => {
+                self.put(Call::Seal, &Piece { header, offset, bytes: &seal }).map(drop)
             }
-            if number < reached {
-                self.write(piece, piece.bytes.len());
-            } else {
-                self.tear(piece, rng);
+            None => Ok(()),
+        }
+    }
+
+    /// Calls, and does as much of it as is done.
+    fn call(&mut self, call: Call, act: impl FnOnce(&mut Image, Part, &mut ChaCha8Rng)) -> Result<(), Stop> {
+        let (part, done) = self.calls.next(call);
+        act(&mut self.image, part, &mut self.rng);
+        done
+    }
+
+    fn put(&mut self, call: Call, piece: &Piece<'_>) -> Result<(), Stop> {
+        let (first, offset) = (piece.header.first, index(piece.offset));
+        self.call(call, |image, part, rng| {
+            let size = match part {
+                Part::All => piece.bytes.len(),
+                Part::Half | Part::Failing => rng.random_range(0..=piece.bytes.len()),
+                Part::None => 0,
+            };
+            image.segment(first).write(offset, &piece.bytes[..size]);
+        })
+    }
+
+    fn sync_segment(&mut self, first: Position) -> Result<(), Stop> {
+        let lies = self.calls.lying_syncs > 0;
+        self.calls.lying_syncs = self.calls.lying_syncs.saturating_sub(1);
+        self.call(Call::Sync, |image, part, rng| match part {
+            Part::All if lies => image.segment(first).lie(),
+            Part::All => image.segment(first).sync(),
+            Part::Failing => image.segment(first).fail_sync(rng),
+            Part::Half | Part::None => {}
+        })
+    }
+
+    /// Takes a name away, or leaves it: there is nothing between.
+    fn remove(&mut self, call: Call, remove: impl FnOnce(&mut Image)) -> Result<(), Stop> {
+        self.call(call, |image, part, rng| {
+            if part == Part::All || (part == Part::Half && rng.random()) {
+                remove(image);
             }
-        }
+        })
     }
 
-    /// Some sectors of a write reach the disk, in any order, one of them torn.
-    fn tear(&mut self, piece: &Piece<'_>, rng: &mut ChaCha8Rng) {
-        let before = self.segments.get(&piece.header.first).cloned();
-        let kept = match rng.random_range(0..4) {
-            0 => return,
-            1 => piece.bytes.len(),
-            _ => rng.random_range(0..=piece.bytes.len()),
-        };
-        self.write(piece, kept);
-        if let Some(before) = before
-            && rng.random_bool(0.3)
-        {
-            // A sector in the middle did not make it.
-            let offset = usize::try_from(piece.offset).expect("a segment in memory");
-            let lost = offset / SECTOR_BYTES + rng.random_range(0..=kept / SECTOR_BYTES);
-            let range = lost * SECTOR_BYTES..((lost + 1) * SECTOR_BYTES).min(before.len());
-            let segment = self.segments.get_mut(&piece.header.first).expect("it was there before");
-            segment[range.clone()].copy_from_slice(&before[range]);
+    /// The process ends, in the middle of a write or not. Without a power cut the machine
+    /// still knows all that was written.
+    pub(crate) fn crash(&mut self, power_cut: bool) {
+        let calls = self.calls.clone();
+        if self.rng.random_bool(0.75) {
+            let reached = self.rng.random_range(1..=2 * self.writing.pieces().count().max(1) as u64);
+            self.calls.interruption = Some((calls.count + reached, crate::Interruption::DiesWithin));
+            let writing = std::mem::take(&mut self.writing);
+            let _ = write_batch(&writing, self);
         }
-    }
-
-    /// Flips a bit somewhere in the durable log; where. `None`: the log is empty.
-    pub(crate) fn flip(&mut self, rng: &mut ChaCha8Rng) -> Option<(Position, usize, u8)> {
-        let from = self.segments.keys().next().copied()?;
-        if self.durable <= from + 1 {
-            return None;
+        self.calls = calls;
+        self.writing = WriteBatch::default();
+        self.idle_seal = None;
+        self.is_space_short = false;
+        if power_cut {
+            self.image.cut_power(&mut self.rng);
         }
-        let at = rng.random_range(from..self.durable);
-        let (first, bytes) = self.segments.range_mut(..=at).next_back()?;
-        let offset = usize::try_from(at - first).expect("a segment in memory");
-        let bit = 1 << rng.random_range(0..8);
-        *bytes.get_mut(offset)? ^= bit;
-        Some((*first, offset, bit))
     }
 
     /// Reads the disk as a starting process does, and cuts off a torn tail.
     ///
     /// # Errors
-    /// If the log is damaged where it was durable.
-    pub(crate) fn recover(&mut self) -> Result<Recovered, Damage> {
-        let from = self.checkpoint.as_ref().map_or(0, |(position, _)| *position);
-        let mut repair = Repair::new(self.identity, from);
-        for (first, bytes) in &self.segments {
-            repair.segment(*first, bytes)?;
+    /// If the log is damaged where it was durable, or a call fails.
+    pub(crate) fn recover(&mut self) -> Result<Recovered, Unstarted> {
+        let saved = self.newest_checkpoint()?;
+        let from = saved.as_ref().map_or(0, |(position, _)| *position);
+        let segments = self.segments_from(from)?;
+        let mut repair = Repair::new(self.identity(), from);
+        for first in &segments {
+            self.call(Call::Read, |_, _, _| {})?;
+            repair.segment(*first, self.image.segment(*first).bytes())?;
         }
-        let tail = repair.finish()?.expect("the first segment is always there");
-        self.segments.retain(|first, _| *first <= tail.header.first);
-        let last = self.segments.get_mut(&tail.header.first).expect("the tail's segment");
-        last[usize::try_from(tail.end - tail.header.first).expect("a segment in memory")..].fill(0);
-        let mut records = Vec::new();
-        for bytes in self.segments.values() {
-            let segment = Segment::new(bytes).expect("repaired");
-            records.extend(
-                segment.records().filter(|record| record.position >= from).map(|r| r.payload.to_vec()),
-            );
-        }
-        self.appender = Appender::new(tail.header, tail.end);
+        let tail = repair.finish()?;
+        let (open, end) = match &tail {
+            None => {
+                self.create(self.first)?;
+                (self.first, self.first.first_frame())
+            }
+            Some(tail) => {
+                settle(tail, &segments, self)?;
+                (tail.header, tail.end)
+            }
+        };
+        let records = self.records(from);
+        self.call(Call::WriteIncarnation, |_, _, _| {})?;
+        self.remove(Call::PublishIncarnation, |image| image.start_count += 1)?;
+        (self.open, self.durable) = (open, end);
+        self.appender = Appender::new(open, end);
         self.writing = WriteBatch::default();
-        self.durable = tail.end;
         self.idle_seal = self.appender.idle_seal();
-        let checkpoint = self.checkpoint.as_ref().map(|(_, bytes)| bytes.clone());
-        Ok(Recovered { checkpoint, records, end: tail.end, torn: tail.torn })
+        let (checkpoint, applied) = match saved {
+            Some((_, saved)) => (Some(saved.bytes), saved.applied),
+            None => (None, Applied::default()),
+        };
+        let torn = tail.is_some_and(|tail: Tail| tail.torn);
+        Ok(Recovered { checkpoint, applied, from, records, end, torn })
+    }
+
+    /// The newest checkpoint that reads.
+    fn newest_checkpoint(&mut self) -> Result<Option<(Position, Saved)>, Stop> {
+        for position in self.image.checkpoints.keys().rev().copied().collect::<Vec<_>>() {
+            self.call(Call::Read, |_, _, _| {})?;
+            let saved = &self.image.checkpoints[&position];
+            let reader = CheckpointReader::new(&saved.bytes[..], self.identity());
+            if reader.and_then(CheckpointReader::verify).is_ok_and(|found| found == position) {
+                return Ok(Some((position, saved.clone())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn segments_from(&mut self, from: Position) -> Result<Vec<Position>, Stop> {
+        let mut segments: Vec<Position> = self.image.segments.keys().copied().collect();
+        while segments.get(1).is_some_and(|second| *second <= from) {
+            RemoveCalls::remove_segment(self, segments.remove(0))?;
+        }
+        Ok(segments)
+    }
+
+    fn records(&self, from: Position) -> Vec<Vec<u8>> {
+        let segments = self.image.segments.values().map(|file| Segment::new(file.bytes()).expect("repaired"));
+        let records = segments.flat_map(Segment::records);
+        records.filter(|record| record.position >= from).map(|record| record.payload.to_vec()).collect()
     }
 
     /// What is wrong with what was recovered, held against what was appended and, up to
     /// `durable`, synced. Afterwards only what was recovered counts as appended.
     pub(crate) fn judge(&mut self, recovered: &Recovered, durable: Position) -> Option<String> {
-        let synced = self.appended.iter().filter(|(end, _)| *end <= durable).count();
+        let behind = || self.image.appended.iter().filter(|(end, _)| *end > recovered.from);
+        let synced = behind().filter(|(end, _)| *end <= durable).count();
         if recovered.records.len() < synced {
             return Some(format!(
                 "{synced} records were synced and {} are recovered",
                 recovered.records.len()
             ));
         }
-        if recovered.records.len() > self.appended.len() {
+        if recovered.records.len() > behind().count() {
             return Some(format!("{} records were recovered that nobody appended", recovered.records.len()));
         }
-        self.appended.truncate(recovered.records.len());
         let found = recovered.records.iter().map(|record| KeyHash::of(record));
-        let differs = found.zip(&self.appended).position(|(found, (_, appended))| found != *appended);
+        let differs = found.zip(behind()).position(|(found, (_, appended))| found != *appended);
+        self.image.appended.retain(|(end, _)| *end <= recovered.end);
         differs.map(|number| format!("record {number} behind the checkpoint is not what was appended"))
     }
 
-    /// A checkpoint taken at `position` is complete and durable: what it replaces may go.
+    /// A checkpoint of everything below `position`, up to which the log is durable, is
+    /// written; what it replaces goes.
     ///
     /// # Errors
-    /// If it does not read back.
-    pub(crate) fn install(&mut self, position: Position, bytes: Vec<u8>) -> Result<(), CheckpointError> {
-        CheckpointReader::new(&bytes[..], self.identity)?.verify()?;
-        self.checkpoint = Some((position, bytes));
-        self.appended.retain(|(end, _)| *end > position);
-        while self.segments.keys().nth(1).is_some_and(|second| *second <= position) {
-            self.segments.pop_first();
-        }
+    /// If a call fails, or the process dies. Then the older one or this one is there.
+    pub(crate) fn save(&mut self, position: Position, bytes: Vec<u8>, applied: Applied) -> Result<(), Stop> {
+        self.call(Call::WriteCheckpoint, |_, _, _| {})?;
+        self.call(Call::SyncCheckpoint, |_, _, _| {})?;
+        self.remove(Call::PublishCheckpoint, |image| image.publish(position, Saved { bytes, applied }))?;
+        let names = |keys: Vec<&Position>| keys.into_iter().copied().collect::<Vec<Position>>();
+        let checkpoints = names(self.image.checkpoints.keys().collect());
+        let segments = names(self.image.segments.keys().collect());
+        remove_replaced((position, self.first.segment_bytes), (&checkpoints, &segments), self)?;
+        let oldest = self.image.segments.keys().next().copied().unwrap_or(0);
+        self.image.appended.retain(|(end, _)| *end > oldest);
         Ok(())
     }
+}
 
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
+impl WriteCalls for Disk {
+    type Error = Stop;
+
+    fn create(&mut self, next: SegmentHeader) -> Result<(), Stop> {
+        if self.image.segments.contains_key(&next.first) {
+            return Ok(());
+        }
+        self.call(Call::CreateSegment, |_, _, _| {})?;
+        self.remove(Call::PublishSegment, |image| image.create(next))
     }
+
+    fn write(&mut self, piece: &Piece<'_>) -> Result<(), Stop> {
+        self.open = piece.header;
+        self.put(Call::Write, piece)
+    }
+
+    fn sync(&mut self) -> Result<(), Stop> {
+        self.sync_segment(self.open.first)
+    }
+}
+
+impl RepairCalls for Disk {
+    type Error = Stop;
+
+    fn remove_segment(&mut self, first: Position) -> Result<(), Stop> {
+        RemoveCalls::remove_segment(self, first)
+    }
+
+    fn extend(&mut self, _: &SegmentHeader) -> Result<(), Stop> {
+        unreachable!("files have their size")
+    }
+
+    fn zero(&mut self, last: &SegmentHeader, from: Position) -> Result<(), Stop> {
+        let zeros = vec![0; index(last.after() - from)];
+        self.put(Call::Write, &Piece { header: *last, offset: from - last.first, bytes: &zeros })
+    }
+
+    fn write_again(&mut self, last: &SegmentHeader, range: Range<Position>) -> Result<(), Stop> {
+        let (from, until) = (index(range.start - last.first), index(range.end - last.first));
+        let bytes = self.image.segment(last.first).bytes()[from..until].to_vec();
+        self.put(Call::Write, &Piece { header: *last, offset: range.start - last.first, bytes: &bytes })
+    }
+
+    fn sync(&mut self, last: &SegmentHeader) -> Result<(), Stop> {
+        self.sync_segment(last.first)
+    }
+
+    fn sync_names(&mut self) -> Result<(), Stop> {
+        RemoveCalls::sync_names(self)
+    }
+}
+
+impl RemoveCalls for Disk {
+    type Error = Stop;
+
+    fn remove_checkpoint(&mut self, position: Position) -> Result<(), Stop> {
+        self.remove(Call::RemoveCheckpoint, |image| image.remove_checkpoint(position))
+    }
+
+    fn remove_segment(&mut self, first: Position) -> Result<(), Stop> {
+        self.remove(Call::RemoveSegment, |image| image.remove_segment(first))
+    }
+
+    fn sync_names(&mut self) -> Result<(), Stop> {
+        self.remove(Call::SyncNames, Image::sync_names)
+    }
+}
+
+/// An offset inside a segment, which is in memory.
+pub(crate) fn index(offset: u64) -> usize {
+    usize::try_from(offset).expect("a segment in memory")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-
-    #[test]
-    fn what_was_synced_survives_every_crash_and_nothing_else_is_made_up() {
-        for seed in 0..2_000 {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let mut disk = Disk::new(0, 1024);
-            for _ in 0..rng.random_range(1..6) {
-                for _ in 0..rng.random_range(0..20) {
-                    let record = vec![rng.random::<u8>() | 1; rng.random_range(1..60)];
-                    disk.append(&record);
-                    if rng.random_bool(0.2) && disk.begin_write() {
-                        disk.finish_write();
-                        if rng.random() {
-                            disk.seal();
-                        }
-                    }
-                }
-                disk.begin_write();
-                let durable = disk.durable();
-                disk.crash(&mut rng);
-                let recovered = disk.recover().unwrap_or_else(|damage| panic!("seed {seed}: {damage:?}"));
-                assert_eq!(disk.judge(&recovered, durable), None, "seed {seed}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_noticed_or_harmless() {
-        let mut noticed = 0;
-        for seed in 0..2_000 {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let mut disk = Disk::new(0, 1024);
-            for number in 0..40_u8 {
-                disk.append(&[number; 30]);
-                if number % 5 == 4 {
-                    disk.begin_write();
-                    disk.finish_write();
-                }
-            }
-            disk.seal();
-            let durable = disk.durable();
-            let flipped = disk.flip(&mut rng).expect("a log");
-            match disk.recover() {
-                Err(_) => noticed += 1,
-                Ok(recovered) => {
-                    assert_eq!(disk.judge(&recovered, durable), None, "seed {seed} {flipped:?}");
-                }
-            }
-        }
-        assert!(noticed > 1_000, "{noticed}");
-    }
-
-    #[test]
-    fn records_that_are_missing_or_changed_are_found() {
-        let mut disk = Disk::new(0, 1024);
-        disk.append(b"one");
-        disk.append(b"two");
-        disk.begin_write();
-        disk.finish_write();
-        let durable = disk.durable();
-        let recovered = disk.recover().unwrap();
-        let missing = Recovered { records: recovered.records[..1].to_vec(), ..recovered.clone() };
-        assert!(disk.clone().judge(&missing, durable).is_some());
-        let changed = Recovered { records: vec![b"one".to_vec(), b"2".to_vec()], ..recovered.clone() };
-        assert!(disk.clone().judge(&changed, durable).is_some());
-        let phantom = Recovered { records: vec![vec![1]; 3], ..recovered };
-        assert!(disk.judge(&phantom, durable).is_some());
-    }
-}
+#[path = "disk_tests.rs"]
+mod tests;

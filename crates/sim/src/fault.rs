@@ -1,3 +1,4 @@
+use crate::image::Rot;
 use crate::partition::Shape;
 use isegoria_types::{NodeId, NodeSet};
 use std::fmt;
@@ -5,10 +6,12 @@ use std::fmt;
 /// Something that goes wrong at a moment. Durations in simulated µs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A process dies, with what was not synced, and starts again later.
+    /// A process dies, and starts again later.
     Crash {
         /// Whose.
         node: NodeId,
+        /// The machine dies, too: what was not synced may be gone.
+        power_cut: bool,
         /// How long it is down.
         down_us: u64,
     },
@@ -56,10 +59,58 @@ pub enum Fault {
         /// How long.
         for_us: u64,
     },
-    /// A process dies, and while it is down a bit flips where its log is.
+    /// A machine dies, and while it is down something happens to what was durable. Its
+    /// process must not start before that is mended.
     Damage {
         /// Whose.
         node: NodeId,
+        /// What.
+        rot: Rot,
+        /// After how long somebody mends it; if not at all, it stays down until everybody
+        /// comes back.
+        mended_us: Option<u64>,
+    },
+    /// A process dies, and its next starts fail to read.
+    FailingReads {
+        /// Whose.
+        node: NodeId,
+        /// So many starts.
+        count: u32,
+    },
+    /// The next sync of a log fails.
+    FailingSync {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A disk is full.
+    FullDisk {
+        /// Whose.
+        node: NodeId,
+        /// How long.
+        for_us: u64,
+    },
+    /// A clock jumps.
+    ClockJump {
+        /// Whose.
+        node: NodeId,
+        /// How far, backwards if negative.
+        by_us: i64,
+    },
+    /// A clock runs too fast or too slow.
+    ClockDrift {
+        /// Whose.
+        node: NodeId,
+        /// How long a second of its timers takes, in thousandths of a second.
+        rate: u64,
+        /// How long.
+        for_us: u64,
+    },
+    /// The next syncs of a log do nothing and say that they did; then the power goes.
+    LyingSyncs {
+        /// Whose.
+        node: NodeId,
+        /// How long until then.
+        after_us: u64,
     },
     /// A node orders idle sessions dropped.
     ExpireSessions {
@@ -79,7 +130,12 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |us: &u64| us / 1000;
         match self {
-            Fault::Crash { node, down_us } => write!(f, "{node} crashes for {} ms", ms(down_us)),
+            Fault::Crash { node, power_cut: false, down_us } => {
+                write!(f, "the process of {node} is down for {} ms", ms(down_us))
+            }
+            Fault::Crash { node, power_cut: true, down_us } => {
+                write!(f, "the machine of {node} is down for {} ms", ms(down_us))
+            }
             Fault::PowerCut { down_us } => write!(f, "the power is cut for {} ms", ms(down_us)),
             Fault::Partition { shape, unreachable, for_us } => {
                 write!(f, "a partition ({shape:?}) for {} ms: {unreachable:?}", ms(for_us))
@@ -90,7 +146,24 @@ impl fmt::Display for Fault {
             Fault::Suspicion { node, about, for_us } => {
                 write!(f, "{node} wrongly suspects {about} for {} ms", ms(for_us))
             }
-            Fault::Damage { node } => write!(f, "a bit flips on the disk of {node}, which is down"),
+            Fault::Damage { node, rot, mended_us: Some(after) } => {
+                write!(f, "the disk of {node} is damaged ({rot:?}) and mended {} ms later", ms(after))
+            }
+            Fault::Damage { node, rot, mended_us: None } => {
+                write!(f, "the disk of {node} is damaged ({rot:?}) for good")
+            }
+            Fault::FailingReads { node, count } => {
+                write!(f, "{node} is down, and {count} starts cannot read its disk")
+            }
+            Fault::FailingSync { node } => write!(f, "the next sync of {node} fails"),
+            Fault::FullDisk { node, for_us } => write!(f, "the disk of {node} is full for {} ms", ms(for_us)),
+            Fault::ClockJump { node, by_us } => write!(f, "the clock of {node} jumps by {} ms", by_us / 1000),
+            Fault::ClockDrift { node, rate, for_us } => {
+                write!(f, "a second of {node} takes {rate} ms, for {} ms", ms(for_us))
+            }
+            Fault::LyingSyncs { node, after_us } => {
+                write!(f, "the syncs of {node} do nothing, and in {} ms the power goes", ms(after_us))
+            }
             Fault::ExpireSessions { node } => write!(f, "{node} orders idle sessions dropped"),
             Fault::Amnesia { node, old_image: false } => write!(f, "{node} loses its disk"),
             Fault::Amnesia { node, old_image: true } => write!(f, "{node} gets an old image of its disk"),

@@ -1,8 +1,9 @@
-use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::image::{Damaged, Rot};
+use crate::process::Setting;
 use crate::trace::{Mark, What};
 use crate::world::{Event, Stage, World};
-use isegoria_check::{Applied, Violation};
+use isegoria_check::Violation;
 use isegoria_node::Protocol;
 use isegoria_types::NodeId;
 use rand::Rng;
@@ -19,15 +20,18 @@ impl<P: Protocol> World<P> {
         match fault {
             // A process that is down cannot die: that is no fault.
             Fault::Crash { node, .. } if self.hosts[node.index()].process.is_none() => return Ok(()),
-            Fault::Crash { node, down_us } => {
-                self.report.count("crash");
-                self.crash_for(node, down_us);
+            Fault::Crash { node, power_cut, down_us } => {
+                self.report.count(if power_cut { "crash" } else { "crash that leaves the cache" });
+                self.crash_for(node, (power_cut, down_us));
             }
             Fault::PowerCut { down_us } => {
                 self.report.count("power cut");
                 for node in self.plan.layout.nodes().iter() {
                     let more = self.rng.random_range(0..100_000);
-                    self.crash_for(node, down_us + more);
+                    if self.hosts[node.index()].process.is_none() {
+                        self.hosts[node.index()].disk.crash(true);
+                    }
+                    self.crash_for(node, (true, down_us + more));
                 }
             }
             Fault::Partition { shape, unreachable, for_us } => {
@@ -59,7 +63,36 @@ impl<P: Protocol> World<P> {
                 self.report.count("sessions expired");
                 self.expire_sessions(node)?;
             }
-            Fault::Damage { node } => self.damage(node)?,
+            Fault::Damage { node, rot, mended_us } => self.damage(node, rot, mended_us),
+            Fault::FailingReads { node, count } => {
+                self.report.count("failing reads");
+                let down_us = self.rng.random_range(5_000..500_000);
+                self.crash_for(node, (true, down_us));
+                self.hosts[node.index()].disk.calls.failing_reads = count;
+            }
+            Fault::FailingSync { node } => {
+                self.report.count("failing sync");
+                self.hosts[node.index()].disk.calls.failing_syncs = 1;
+            }
+            Fault::FullDisk { node, for_us } => {
+                self.report.count("full disk");
+                self.hosts[node.index()].disk.calls.is_full = true;
+                self.schedule(for_us, Event::FaultEnds(number));
+            }
+            Fault::ClockJump { node, by_us } => {
+                self.report.count(if by_us > 0 { "clock jumps ahead" } else { "clock jumps back" });
+                self.jump(node, by_us);
+            }
+            Fault::ClockDrift { node, rate, for_us } => {
+                self.report.count(if rate < 1_000 { "clock too fast" } else { "clock too slow" });
+                self.hosts[node.index()].clock_rate = rate;
+                self.schedule(for_us, Event::FaultEnds(number));
+            }
+            Fault::LyingSyncs { node, after_us } => {
+                self.report.count("lying syncs");
+                self.hosts[node.index()].disk.calls.lying_syncs = u32::MAX;
+                self.schedule(after_us, Event::FaultEnds(number));
+            }
             Fault::Amnesia { node, old_image } => self.forget(node, old_image),
         }
         self.report.fault_count += 1;
@@ -72,6 +105,15 @@ impl<P: Protocol> World<P> {
             Fault::SlowNode { node, .. } => self.network.set_slow(node, false),
             Fault::SlowDisk { node, .. } => self.hosts[node.index()].disk_is_slow = false,
             Fault::Pause { node, .. } => self.resume(node),
+            Fault::FullDisk { node, .. } => self.hosts[node.index()].disk.calls.is_full = false,
+            Fault::ClockDrift { node, .. } => {
+                self.hosts[node.index()].clock_rate = self.plan.clock_rates[node.index()];
+            }
+            Fault::LyingSyncs { node, .. } => {
+                let down_us = self.rng.random_range(5_000..500_000);
+                self.crash_for(node, (true, down_us));
+                self.hosts[node.index()].disk.calls.lying_syncs = 0;
+            }
             _ => {}
         }
         Ok(())
@@ -84,14 +126,37 @@ impl<P: Protocol> World<P> {
         }
     }
 
-    fn crash_for(&mut self, node: NodeId, down_us: u64) {
-        if self.crash(node) {
+    fn crash_for(&mut self, node: NodeId, (power_cut, down_us): (bool, u64)) {
+        if self.crash(node, power_cut) {
             self.schedule(down_us, Event::Start { node });
         }
     }
 
-    /// A process dies; whether one ran.
-    pub(crate) fn crash(&mut self, node: NodeId) -> bool {
+    /// A clock jumps: what waits for it is due so much earlier or later.
+    fn jump(&mut self, node: NodeId, by_us: i64) {
+        let host = &mut self.hosts[node.index()];
+        let (life, now) = (host.life, self.now_us);
+        let Some(process) = &mut host.process else { return };
+        let mut moved = Vec::new();
+        for (timer, set) in &mut process.timers {
+            // One that has fired is not set.
+            if set.due_us > now {
+                let after_us = (set.due_us - now).saturating_add_signed(-by_us);
+                self.sequence += 1;
+                *set = Setting { setting: self.sequence, due_us: now + after_us };
+                moved.push((
+                    after_us,
+                    Event::Timer { node, life, timer: timer.clone(), setting: set.setting },
+                ));
+            }
+        }
+        for (after_us, event) in moved {
+            self.schedule(after_us, event);
+        }
+    }
+
+    /// A process dies, or its machine with it; whether one ran.
+    pub(crate) fn crash(&mut self, node: NodeId, power_cut: bool) -> bool {
         let host = &mut self.hosts[node.index()];
         let Some(process) = host.process.take() else { return false };
         if process.undurable.iter().any(|(end, _)| *end > host.disk.durable()) {
@@ -100,7 +165,7 @@ impl<P: Protocol> World<P> {
         let durable = host.disk.durable();
         host.paused = None;
         host.checkpoint = None;
-        host.disk.crash(&mut self.rng);
+        host.disk.crash(power_cut);
         self.trace.note(self.now_us, &(node, "down"));
         self.trace.line(self.now_us, || What::At { node, mark: Mark::Down, text: "dies".into() });
         self.hint(node, true);
@@ -115,57 +180,59 @@ impl<P: Protocol> World<P> {
         true
     }
 
-    /// A bit flips on the disk of a node that is down: a start must notice, or the log
-    /// must be whole all the same. Then somebody mends it.
-    fn damage(&mut self, node: NodeId) -> Result<(), Violation> {
+    /// The machine dies, and something happens to its files: a start must notice, or find
+    /// everything all the same.
+    fn damage(&mut self, node: NodeId, rot: Rot, mended_us: Option<u64>) {
         let down_us = self.rng.random_range(5_000..500_000);
-        self.crash_for(node, down_us);
+        self.crash_for(node, (true, down_us));
         let host = &mut self.hosts[node.index()];
-        if host.process.is_some() || host.synced == 0 {
-            return Ok(());
+        if host.process.is_some() || host.damaged.is_some() {
+            return;
         }
-        let mut damaged = host.disk.clone();
-        // The last write of all looks like a torn one until a seal follows it.
-        damaged.seal();
-        let Some(bit) = damaged.flip(&mut self.rng) else { return Ok(()) };
-        self.report.evaluated("log");
-        let wrong = match damaged.recover() {
-            Ok(recovered) => damaged.judge(&recovered, host.synced),
-            Err(_) => {
-                self.report.count("damaged log noticed");
-                None
-            }
-        };
-        match wrong {
-            None => Ok(()),
-            Some(what) => {
-                Err(log_violation(node, format!("a flipped bit at {bit:?} is not noticed, and {what}")))
-            }
+        // It may have died alone, and the machine stands still.
+        host.disk.crash(true);
+        let undamaged = host.disk.image.clone();
+        let Some(what) = host.disk.image.rot(host.disk.identity(), rot, &mut self.rng) else { return };
+        host.damaged = Some(Damaged { undamaged, rot });
+        self.report.count(match rot {
+            Rot::Flip => "bit flipped",
+            Rot::Lost => "synced write lost",
+            Rot::Misdirected => "write misdirected",
+        });
+        self.trace.line(self.now_us, || What::Note(format!("{node}: {what}")));
+        let for_good = mended_us.is_none() && self.plan.away.contains(node);
+        if for_good {
+            self.report.count("damaged for good");
+        } else {
+            let after = down_us + mended_us.unwrap_or(down_us);
+            self.schedule(after, Event::Mend { node });
         }
     }
 
     /// The disk is emptied or replaced by an old image of itself.
     fn forget(&mut self, node: NodeId, old_image: bool) {
         let down_us = self.rng.random_range(5_000..500_000);
-        self.crash_for(node, down_us);
-        let segment_bytes = self.plan.segment_bytes;
+        self.crash_for(node, (true, down_us));
         let host = &mut self.hosts[node.index()];
         if host.process.is_some() {
             return;
         }
         let image = if old_image { host.old_image.take() } else { None };
         self.report.count(if image.is_some() { "old disk image" } else { "emptied disk" });
-        let empty = || (Disk::new(node.index(), segment_bytes), Applied::default());
-        (host.disk, host.applied_at_checkpoint) = image.unwrap_or_else(empty);
+        host.disk.image = image.unwrap_or_default();
+        host.damaged = None;
         host.unsynced.clear();
         host.synced = 0;
     }
 
     /// Everything that was away or down starts again.
     pub(crate) fn revive(&mut self, node: NodeId) -> Result<(), Violation> {
-        self.hosts[node.index()].disk_is_slow = false;
+        let host = &mut self.hosts[node.index()];
+        host.disk_is_slow = false;
+        host.clock_rate = self.plan.clock_rates[node.index()];
+        host.disk.calls.heal();
         self.resume(node);
-        self.start(node)
+        self.mend(node)
     }
 }
 

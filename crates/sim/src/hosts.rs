@@ -1,16 +1,13 @@
-use crate::faults::log_violation;
-use crate::process::Process;
+use crate::process::Setting;
 use crate::trace::{Mark, What};
-use crate::world::{Event, GOSSIP_US, Stage, Wire, World};
+use crate::world::{Event, GOSSIP_US, Wire, World};
 use bytes::Bytes;
 use isegoria_check::Violation;
-use isegoria_log::CheckpointWriter;
 use isegoria_machine::Frozen;
-use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Protocol};
-use isegoria_replica::{Installed, ReplicaMessage, ReplicaOutbox, freeze_process};
+use isegoria_node::{Effect, Input, Node, Outbox, Protocol};
+use isegoria_replica::{Installed, ReplicaMessage, ReplicaOutbox};
 use isegoria_types::{Batch, NodeId, NodeSet, Order, Outcome, Reply};
 use rand::Rng;
-use std::collections::VecDeque;
 
 /// A request that is not answered after this long may be asked again at the same node, µs.
 const GIVE_UP_US: u64 = 5_000_000;
@@ -26,10 +23,10 @@ impl<P: Protocol> World<P> {
         let life = host.life;
         for wish in std::mem::take(&mut out.timers) {
             let after_us =
-                u64::from(self.rng.random_range(wish.after_ms)) * self.plan.clock_rates[own.index()];
-            let setting = self.sequence;
+                u64::from(self.rng.random_range(wish.after_ms)) * self.hosts[own.index()].clock_rate;
+            let (setting, due_us) = (self.sequence, self.now_us + after_us);
             let process = self.hosts[own.index()].process.as_mut().expect("it just stepped");
-            process.timers.insert(wish.timer.clone(), setting);
+            process.timers.insert(wish.timer.clone(), Setting { setting, due_us });
             self.schedule(after_us, Event::Timer { node: own, life, timer: wish.timer, setting });
         }
         let process = self.hosts[own.index()].process.as_mut().expect("it just stepped");
@@ -170,7 +167,13 @@ impl<P: Protocol> World<P> {
         to: NodeId,
         wire: Wire<<P::Node as Node>::Msg>,
     ) -> Result<(), Violation> {
-        let Some(process) = &mut self.hosts[to.index()].process else { return Ok(()) };
+        let host = &mut self.hosts[to.index()];
+        let Some(process) = &mut host.process else { return Ok(()) };
+        // Without space for the log what comes is lost, but what a node tells itself.
+        if host.disk.is_space_short() && from != to {
+            self.report.count("message lost for want of space");
+            return Ok(());
+        }
         self.report.delivered_count += 1;
         self.report.evaluated("admission");
         self.trace.note(self.now_us, &(from, to, &wire));
@@ -202,8 +205,8 @@ impl<P: Protocol> World<P> {
         setting: u64,
     ) -> Result<(), Violation> {
         let host = &self.hosts[node.index()];
-        let current = host.process.as_ref().and_then(|process| process.timers.get(&timer)).copied();
-        if host.life != life || current != Some(setting) {
+        let current = host.process.as_ref().and_then(|process| process.timers.get(&timer));
+        if host.life != life || current.map(|current| current.setting) != Some(setting) {
             return Ok(());
         }
         self.trace.line(self.now_us, || What::At {
@@ -221,7 +224,7 @@ impl<P: Protocol> World<P> {
         process.beside.on_gossip(&mut out);
         let now = self.now_us;
         process.pending.retain(|_, since| *since + GIVE_UP_US > now);
-        let rate = self.plan.clock_rates[node.index()];
+        let rate = host.clock_rate;
         self.schedule(GOSSIP_US * rate / 1000, Event::Gossip { node, life });
         self.after_replica(node, out)?;
         let process = self.hosts[node.index()].process.as_ref().expect("it gossips");
@@ -229,103 +232,9 @@ impl<P: Protocol> World<P> {
             self.begin_checkpoint(node)?;
         }
         self.announce(node)?;
+        self.tend_disk(node)?;
         self.write(node);
         self.check_progress()
-    }
-
-    // ---- the disk -------------------------------------------------------------------------------
-
-    /// Begins to write if something waits for it.
-    pub(crate) fn write(&mut self, node: NodeId) {
-        let host = &mut self.hosts[node.index()];
-        let Some(process) = &host.process else { return };
-        let wanted = process.gate.is_waiting() || process.announcement.is_some() || host.checkpoint.is_some();
-        if !wanted || host.disk.is_writing() || !host.disk.begin_write() {
-            return;
-        }
-        let usual = if self.stage == Stage::Chaos { 2_000 } else { 500 };
-        let max = if host.disk_is_slow { 100 * usual } else { usual };
-        let (life, after) = (host.life, self.rng.random_range(50..max));
-        self.schedule(after, Event::Written { node, life });
-    }
-
-    pub(crate) fn on_written(&mut self, node: NodeId, life: u64) -> Result<(), Violation> {
-        let idle = self.rng.random_bool(0.3);
-        let host = &mut self.hosts[node.index()];
-        let (Some(process), true) = (&mut host.process, host.life == life) else { return Ok(()) };
-        host.disk.finish_write();
-        if idle {
-            host.disk.seal();
-        }
-        let durable = host.disk.durable();
-        process.gate.durable(durable);
-        self.trace.note(self.now_us, &(node, durable));
-        self.trace.line(self.now_us, || What::At {
-            node,
-            mark: Mark::Synced,
-            text: format!("log durable up to {durable}"),
-        });
-        for (_, evidence) in up_to(&mut process.undurable, durable) {
-            self.checks.durable(node, &evidence)?;
-        }
-        if host.checkpoint.as_ref().is_some_and(|(position, ..)| *position <= durable) {
-            let after = self.rng.random_range(1_000..50_000);
-            self.schedule(after, Event::Checkpointed { node, life });
-        }
-        self.release(node)?;
-        self.announce(node)?;
-        self.write(node);
-        Ok(())
-    }
-
-    /// Tells the node's progress, if the log that proves it is durable.
-    fn announce(&mut self, node: NodeId) -> Result<(), Violation> {
-        let host = &mut self.hosts[node.index()];
-        let Some(process) = &mut host.process else { return Ok(()) };
-        let durable = host.disk.durable();
-        let Some((_, message)) = process.announcement.take_if(|(position, _)| *position <= durable) else {
-            return Ok(());
-        };
-        let others = self.plan.layout.nodes().without(node);
-        self.send(node, others, &Wire::Replica(message.clone()))?;
-        self.deliver(node, node, Wire::Replica(message))
-    }
-
-    /// Takes a checkpoint of the process as it is; it is complete once the log is durable
-    /// up to here, and a while has passed.
-    pub(crate) fn begin_checkpoint(&mut self, node: NodeId) -> Result<(), Violation> {
-        self.check_digest(node)?;
-        let host = &mut self.hosts[node.index()];
-        let (Some(process), None) = (&mut host.process, &host.checkpoint) else { return Ok(()) };
-        let position = host.disk.end();
-        let write = freeze_process(&process.node, &process.beside);
-        let writer = CheckpointWriter::new(Vec::new(), host.disk.identity(), position);
-        let mut writer = writer.expect("writing into memory");
-        write(&mut writer).expect("writing into memory");
-        let bytes = writer.finish().expect("writing into memory");
-        process.beside.checkpoint_begun();
-        host.checkpoint = Some((position, bytes, process.applied.clone()));
-        if position <= host.disk.durable() {
-            let life = host.life;
-            self.schedule(0, Event::Checkpointed { node, life });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn on_checkpointed(&mut self, node: NodeId, life: u64) {
-        let host = &mut self.hosts[node.index()];
-        let durable = host.disk.durable();
-        if host.life != life || host.process.is_none() {
-            return;
-        }
-        if let Some((position, bytes, applied)) = host.checkpoint.take_if(|(end, ..)| *end <= durable) {
-            if self.rng.random_bool(0.3) {
-                host.old_image = Some((host.disk.clone(), host.applied_at_checkpoint.clone()));
-            }
-            host.disk.install(position, bytes).expect("it reads back");
-            host.applied_at_checkpoint = applied;
-            host.process.as_mut().expect("it runs").beside.checkpoint_ended(true);
-        }
     }
 
     // ---- snapshots ------------------------------------------------------------------------------
@@ -338,7 +247,8 @@ impl<P: Protocol> World<P> {
         let life = host.life;
         let process = host.process.as_ref().expect("its replica speaks");
         host.snapshots.insert(number, process.applied.clone());
-        let (after, fails) = (self.rng.random_range(1_000..100_000), self.rng.random_bool(0.1));
+        let fails = self.rng.random_bool(0.1) || host.disk.calls.is_full;
+        let after = self.rng.random_range(1_000..100_000);
         let bytes = (!fails).then(|| bytes.into());
         self.schedule(after, Event::Snapshot { node, life, number, bytes });
     }
@@ -366,49 +276,6 @@ impl<P: Protocol> World<P> {
         self.hosts[node.index()].process.as_mut().expect("its replica speaks").applied = applied;
     }
 
-    /// Starts a process from what its disk holds.
-    pub(crate) fn start(&mut self, own: NodeId) -> Result<(), Violation> {
-        let host = &mut self.hosts[own.index()];
-        if host.process.is_some() {
-            return Ok(());
-        }
-        self.report.evaluated("log");
-        let recovered = match host.disk.recover() {
-            Ok(recovered) => recovered,
-            Err(damage) => return Err(log_violation(own, format!("{damage:?}"))),
-        };
-        if let Some(what) = host.disk.judge(&recovered, host.synced) {
-            return Err(log_violation(own, what));
-        }
-        // Of what was not synced, this reached the disk all the same.
-        for (_, evidence) in up_to(&mut host.unsynced, recovered.end) {
-            self.checks.durable(own, &evidence)?;
-        }
-        host.unsynced.clear();
-        for (name, so) in [
-            ("restart from a checkpoint", recovered.checkpoint.is_some()),
-            ("torn last write cut off", recovered.torn),
-        ] {
-            if so {
-                self.report.count(name);
-            }
-        }
-        host.life += 1;
-        let life = host.life;
-        let applied = host.applied_at_checkpoint.clone();
-        let how = (&recovered, host.disk.identity());
-        host.process =
-            Some(Process::start(own, (&self.plan.layout, &self.options, self.plan.retention), how, applied));
-        self.trace.note(self.now_us, &(own, life));
-        self.trace.line(self.now_us, || {
-            let count = recovered.records.len();
-            What::At { node: own, mark: Mark::Up, text: format!("starts life {life} from {count} records") }
-        });
-        self.schedule(GOSSIP_US, Event::Gossip { node: own, life });
-        self.hint(own, false);
-        self.step(own, Input::Start)
-    }
-
     /// The failure detectors of the others notice, or do not.
     pub(crate) fn hint(&mut self, about: NodeId, down: bool) {
         for node in self.plan.layout.nodes().without(about).iter() {
@@ -418,12 +285,6 @@ impl<P: Protocol> World<P> {
             }
         }
     }
-}
-
-/// Takes out what ends at or below a position.
-fn up_to(waiting: &mut VecDeque<(u64, Evidence)>, position: u64) -> impl Iterator<Item = (u64, Evidence)> {
-    let count = waiting.partition_point(|(end, _)| *end <= position);
-    waiting.drain(..count)
 }
 
 fn describe<M: std::fmt::Debug>(wire: &Wire<M>) -> String {

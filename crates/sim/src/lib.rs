@@ -19,6 +19,7 @@
 //! outside), and membership change.
 #![allow(clippy::disallowed_types)] // The generator is the driver's dice.
 
+mod calls;
 mod caught;
 mod client;
 mod config;
@@ -26,7 +27,9 @@ pub mod diagram;
 mod disk;
 mod fault;
 mod faults;
+mod file;
 mod hosts;
+mod image;
 mod lists;
 mod network;
 mod partition;
@@ -35,11 +38,14 @@ mod process;
 mod report;
 pub mod script;
 mod situations;
+mod storage;
 mod trace;
 mod world;
 
+pub use calls::{InterruptedCall, Interruption};
 pub use config::{FaultLimits, SimConfig};
 pub use fault::Fault;
+pub use image::Rot;
 pub use partition::Shape;
 pub use plan::FAULT_COUNT_MIN;
 pub use report::Report;

@@ -1,5 +1,6 @@
 use crate::config::SimConfig;
 use crate::fault::Fault;
+use crate::image::Rot;
 use crate::network::{Habits, chance};
 use crate::partition::Shape;
 use isegoria_replica::Retention;
@@ -175,7 +176,7 @@ fn away(layout: &Layout, rng: &mut ChaCha8Rng) -> NodeSet {
 fn faults(config: &SimConfig, layout: &Layout, rng: &mut ChaCha8Rng) -> Vec<(u64, Fault)> {
     let limits = &config.faults;
     let mut faults = Vec::new();
-    let kinds: [(usize, Draw); 10] = [
+    let kinds: [(usize, Draw); 18] = [
         (limits.crash_count, crash),
         (limits.power_cut_count, power_cut),
         (limits.partition_count, partition),
@@ -192,11 +193,35 @@ fn faults(config: &SimConfig, layout: &Layout, rng: &mut ChaCha8Rng) -> Vec<(u64
             for_us: rng.random_range(50_000..2_000_000),
         }),
         (limits.suspicion_count, suspicion),
-        (limits.damage_count, |_, node, _| Fault::Damage { node }),
+        (limits.damage_count, |_, node, rng| damage(node, Rot::Flip, rng)),
+        (limits.lost_write_count, |_, node, rng| damage(node, Rot::Lost, rng)),
+        (limits.misdirected_write_count, |_, node, rng| damage(node, Rot::Misdirected, rng)),
+        (limits.failing_read_count, |_, node, rng| Fault::FailingReads {
+            node,
+            count: rng.random_range(1..4),
+        }),
+        (limits.failing_sync_count, |_, node, _| Fault::FailingSync { node }),
+        (limits.full_disk_count, |_, node, rng| Fault::FullDisk {
+            node,
+            for_us: rng.random_range(200_000..3_000_000),
+        }),
+        (limits.clock_jump_count, |_, node, rng| Fault::ClockJump {
+            node,
+            by_us: rng.random_range(-2_000_000..10_000_000),
+        }),
+        (limits.clock_drift_count, |_, node, rng| Fault::ClockDrift {
+            node,
+            rate: if rng.random() { rng.random_range(50..500) } else { rng.random_range(2_000..20_000) },
+            for_us: rng.random_range(100_000..2_000_000),
+        }),
         (limits.expiry_count, |layout, node, rng| Fault::ExpireSessions {
             node: if layout.leaders.contains(node) { node } else { any(layout.leaders, rng) },
         }),
         (limits.amnesia_count, |_, node, rng| Fault::Amnesia { node, old_image: rng.random() }),
+        (limits.lying_sync_count, |_, node, rng| Fault::LyingSyncs {
+            node,
+            after_us: rng.random_range(10_000..500_000),
+        }),
     ];
     let usable: Vec<Draw> = kinds.iter().filter(|(limit, _)| *limit > 0).map(|(_, draw)| *draw).collect();
     for (limit, draw) in kinds {
@@ -243,7 +268,12 @@ fn any(nodes: NodeSet, rng: &mut ChaCha8Rng) -> NodeId {
 }
 
 fn crash(_: &Layout, node: NodeId, rng: &mut ChaCha8Rng) -> Fault {
-    Fault::Crash { node, down_us: rng.random_range(5_000..1_500_000) }
+    Fault::Crash { node, power_cut: rng.random(), down_us: rng.random_range(5_000..1_500_000) }
+}
+
+/// A disk that nobody mends keeps its node down: the plan allows that of those that are away.
+fn damage(node: NodeId, rot: Rot, rng: &mut ChaCha8Rng) -> Fault {
+    Fault::Damage { node, rot, mended_us: chance(rng, 0.7).then(|| rng.random_range(5_000..500_000)) }
 }
 
 fn power_cut(_: &Layout, _: NodeId, rng: &mut ChaCha8Rng) -> Fault {

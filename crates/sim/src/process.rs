@@ -14,8 +14,8 @@ pub(crate) struct Process<P: Protocol> {
     pub(crate) node: P::Node,
     pub(crate) beside: Beside,
     pub(crate) gate: Gate<P::Node>,
-    /// Which setting of each timer is the last: older ones are void.
-    pub(crate) timers: BTreeMap<<P::Node as Node>::Timer, u64>,
+    /// The last setting of each timer: older ones are void.
+    pub(crate) timers: BTreeMap<<P::Node as Node>::Timer, Setting>,
     /// Own progress, to be told once the log up to the position is durable.
     pub(crate) announcement: Option<(u64, ReplicaMessage)>,
     /// What records say that are not durable yet, with their ends.
@@ -28,13 +28,20 @@ pub(crate) struct Process<P: Protocol> {
     pub(crate) pending: BTreeMap<RequestId, u64>,
 }
 
+/// When a timer was last told to fire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    pub(crate) setting: u64,
+    /// When, by the simulator's clock, µs.
+    pub(crate) due_us: u64,
+}
+
 impl<P: Protocol> Process<P> {
-    /// Starts from what the disk holds. `applied` is the checks' view of the checkpoint.
+    /// Starts from what the disk holds.
     pub(crate) fn start(
         own: NodeId,
         (layout, options, retention): (&Layout, &P::Options, Retention),
         (recovered, identity): (&Recovered, Identity),
-        applied: Applied,
     ) -> Process<P> {
         let mut node = P::build(own, layout, options).expect("options that fit the layout");
         let machine = Box::new(Erased::<Kv>::default());
@@ -56,7 +63,7 @@ impl<P: Protocol> Process<P> {
             timers: BTreeMap::new(),
             announcement: None,
             undurable: VecDeque::new(),
-            applied,
+            applied: recovered.applied.clone(),
             builder: BatchBuilder::default(),
             pending: BTreeMap::new(),
         }

@@ -1,7 +1,9 @@
+use crate::calls::InterruptedCall;
 use crate::caught::caught;
 use crate::client::SimClient;
 use crate::config::SimConfig;
 use crate::disk::Disk;
+use crate::image::{Damaged, Image};
 use crate::network::Network;
 use crate::plan::Plan;
 use crate::process::Process;
@@ -15,7 +17,7 @@ use isegoria_machine::{Erased, Machine, Relation};
 use isegoria_node::{Evidence, Input, Node, Protocol};
 use isegoria_replica::{Replica, ReplicaMessage};
 use isegoria_types::{Layout, NodeId, NodeSet, Reply, Request};
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -80,6 +82,14 @@ pub(crate) enum Event<N: Node> {
     Start {
         node: NodeId,
     },
+    /// Somebody puts the files of a damaged disk right.
+    Mend {
+        node: NodeId,
+    },
+    /// There is space on a disk again.
+    SpaceReturns {
+        node: NodeId,
+    },
     Think {
         client: usize,
     },
@@ -127,18 +137,20 @@ pub(crate) struct Host<P: Protocol> {
     /// What came while the process pauses.
     pub(crate) paused: Option<Vec<Event<P::Node>>>,
     pub(crate) disk_is_slow: bool,
+    /// How long a second of its timers takes now, in thousandths of a second.
+    pub(crate) clock_rate: u64,
     /// A checkpoint that is being written: its position, its bytes, and the checks' view.
     pub(crate) checkpoint: Option<(u64, Vec<u8>, Applied)>,
-    /// The checks' view of the replica at the disk's checkpoint.
-    pub(crate) applied_at_checkpoint: Applied,
     /// Of the process that died: what its records say that were not synced, with their ends.
     pub(crate) unsynced: VecDeque<(u64, Evidence)>,
     /// How far its log was synced.
     pub(crate) synced: u64,
     /// The checks' view of each snapshot that was written here for others, by number.
     pub(crate) snapshots: BTreeMap<u64, Applied>,
-    /// An image of the disk as it was earlier, with the checks' view.
-    pub(crate) old_image: Option<(Disk, Applied)>,
+    /// The files as they were earlier.
+    pub(crate) old_image: Option<Image>,
+    /// The files are damaged, and nobody has mended them.
+    pub(crate) damaged: Option<Damaged>,
 }
 
 /// How far a run is.
@@ -189,6 +201,10 @@ pub struct Run {
     pub layout: Layout,
     /// What the clients saw.
     pub history: History,
+    /// By node: calls to its storage.
+    pub storage_call_counts: Vec<u64>,
+    /// The call that was to be interrupted was reached.
+    pub interrupted: bool,
 }
 
 /// Runs one seed to its end, or to its first violation.
@@ -204,6 +220,8 @@ pub fn run<P: Protocol>(config: &SimConfig, options: &P::Options, seed: u64) -> 
         trace: world.trace,
         layout: world.plan.layout,
         history: world.history,
+        storage_call_counts: world.hosts.iter().map(|host| host.disk.calls.count).collect(),
+        interrupted: world.hosts.iter().any(|host| host.disk.calls.interrupted),
     }
 }
 
@@ -211,23 +229,29 @@ impl<P: Protocol> World<P> {
     fn new(config: &SimConfig, options: &P::Options, seed: u64) -> World<P> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let plan = Plan::draw(config, &mut rng);
-        let host = |node: NodeId| Host {
+        let mut host = |node: NodeId| Host {
             process: None,
-            disk: Disk::new(node.index(), plan.segment_bytes),
+            disk: Disk::new(node.index(), plan.segment_bytes, rng.random()),
             life: 0,
             paused: None,
             disk_is_slow: false,
+            clock_rate: plan.clock_rates[node.index()],
             checkpoint: None,
-            applied_at_checkpoint: Applied::default(),
             unsynced: VecDeque::new(),
             synced: 0,
             snapshots: BTreeMap::new(),
             old_image: None,
+            damaged: None,
         };
+        let mut hosts: Vec<Host<P>> = plan.layout.nodes().iter().map(&mut host).collect();
+        if let Some(InterruptedCall { node, number, how }) = config.interrupted_call {
+            let index = node % hosts.len();
+            hosts[index].disk.calls.interruption = Some((number, how));
+        }
         World {
             config: config.clone(),
             options: options.clone(),
-            hosts: plan.layout.nodes().iter().map(host).collect(),
+            hosts,
             network: Network::new(plan.habits.clone()),
             clients: Vec::new(),
             relation: Erased::<Kv>::default().relation(),
@@ -288,10 +312,7 @@ impl<P: Protocol> World<P> {
             Event::Timer { node, life, timer, setting } => self.on_timer((node, life), timer, setting),
             Event::Gossip { node, life } => self.on_gossip(node, life),
             Event::Written { node, life } => self.on_written(node, life),
-            Event::Checkpointed { node, life } => {
-                self.on_checkpointed(node, life);
-                Ok(())
-            }
+            Event::Checkpointed { node, life } => self.on_checkpointed(node, life),
             Event::Snapshot { node, life, number, bytes } => {
                 self.on_snapshot((node, life), number, bytes);
                 Ok(())
@@ -306,6 +327,11 @@ impl<P: Protocol> World<P> {
             // Whoever is away comes back with everybody.
             Event::Start { node } if self.stage == Stage::Majority && self.plan.away.contains(node) => Ok(()),
             Event::Start { node } => self.start(node),
+            Event::Mend { node } => self.mend(node),
+            Event::SpaceReturns { node } => {
+                self.hosts[node.index()].disk.calls.is_full = false;
+                Ok(())
+            }
             Event::Think { client } => {
                 self.think(client);
                 Ok(())
@@ -337,7 +363,7 @@ impl<P: Protocol> World<P> {
         self.enter(if away.is_empty() { Stage::Whole } else { Stage::Majority });
         self.trace.line(self.now_us, || What::Note(format!("healed; away: {away:?}")));
         for node in away.iter() {
-            self.crash(node);
+            self.crash(node, true);
         }
         self.plan.layout.nodes().difference(away).iter().try_for_each(|node| self.revive(node))
     }
@@ -350,6 +376,8 @@ impl<P: Protocol> World<P> {
     /// Goes on to the next stage if this one is done; whether the run is over.
     fn advance(&mut self) -> Result<bool, Violation> {
         match self.stage {
+            // A call to the storage was interrupted that late: who died comes back first.
+            Stage::Quiet { .. } if !self.is_up() => self.enter(Stage::Whole),
             Stage::Quiet { until } => return Ok(self.now_us >= until),
             Stage::Majority if self.is_done() => {
                 self.enter(Stage::Whole);
@@ -380,8 +408,18 @@ impl<P: Protocol> World<P> {
         up.filter_map(|(index, process)| Some((NodeId::new(index), process.beside.replica()?)))
     }
 
-    /// All requests answered, all replicas that are up equally far, nothing waiting.
+    /// Whether everybody is up who is to be up by now.
+    fn is_up(&self) -> bool {
+        let away = if self.stage == Stage::Majority { self.plan.away } else { NodeSet::EMPTY };
+        let expected = self.plan.layout.nodes().difference(away);
+        expected.iter().all(|node| self.hosts[node.index()].process.is_some())
+    }
+
+    /// Everybody is up, all requests answered, all replicas equally far, nothing waiting.
     fn is_done(&self) -> bool {
+        if !self.is_up() {
+            return false;
+        }
         let mut executed = self.replicas().map(|(_, replica)| replica.executed());
         let Some(first) = executed.next() else { return false };
         self.clients.iter().all(SimClient::is_done)

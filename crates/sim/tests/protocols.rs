@@ -102,21 +102,7 @@ fn lost_disks_are_seen() {
 /// Without faults everything is simple, and the checks look all the same.
 #[test]
 fn calm_runs_hold() {
-    let faults: FaultLimits = FaultLimits {
-        loss: 0.0,
-        duplication: 0.0,
-        lateness: 0.0,
-        crash_count: 0,
-        power_cut_count: 0,
-        partition_count: 0,
-        slow_node_count: 0,
-        slow_disk_count: 0,
-        pause_count: 0,
-        suspicion_count: 0,
-        damage_count: 0,
-        expiry_count: 0,
-        amnesia_count: 0,
-    };
+    let faults = FaultLimits::NONE;
     let config = SimConfig { faults, node_count: Some(3), ..SimConfig::default() };
     for seed in 0..5 {
         let run = run::<SimpleBpaxos>(&config, &Default::default(), seed);

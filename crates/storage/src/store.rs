@@ -255,27 +255,41 @@ fn settle(
     tail: &Tail,
     segments: &mut VecDeque<Position>,
 ) -> Result<Box<dyn SegmentFile>, StoreError> {
-    let kept = segments.partition_point(|first| *first <= tail.header.first);
-    let later = segments.split_off(kept);
-    let path = directory.segment(tail.header.first);
-    let open = OpenOptions::new().read(true).write(true).open(&path);
-    let file = open.map_err(StoreError::io("opening", &path))?;
-    let mut mender = Mender { directory, path, file };
-    isegoria_log::settle(tail, &Vec::from(later), &mut mender)?;
-    Ok(Box::new(mender.file))
+    let mut mender = Mender { directory, open: None };
+    isegoria_log::settle(tail, segments.make_contiguous(), &mut mender)?;
+    segments.truncate(segments.partition_point(|first| *first <= tail.header.first));
+    mender.on(&tail.header, "opening", |_| Ok(()))?;
+    let (_, _, file) = mender.open.expect("it was just opened");
+    Ok(Box::new(file))
 }
 
 /// Repairs the files of a log.
 struct Mender<'a> {
     directory: &'a Directory,
-    /// The last segment.
-    path: PathBuf,
-    file: File,
+    /// The segment that is open.
+    open: Option<(Position, PathBuf, File)>,
 }
 
 impl Mender<'_> {
-    fn said(&self, doing: &'static str, result: io::Result<()>) -> Result<(), StoreError> {
-        result.map_err(StoreError::io(doing, &self.path))
+    /// Does something with the file of a segment, which stays open.
+    fn on(
+        &mut self,
+        segment: &SegmentHeader,
+        doing: &'static str,
+        act: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let (path, file) = match self.open.take_if(|(first, ..)| *first == segment.first) {
+            Some((_, path, file)) => (path, file),
+            None => {
+                let path = self.directory.segment(segment.first);
+                let open = OpenOptions::new().read(true).write(true).open(&path);
+                let file = open.map_err(StoreError::io("opening", &path))?;
+                (path, file)
+            }
+        };
+        let done = act(&file).map_err(StoreError::io(doing, &path));
+        self.open = Some((segment.first, path, file));
+        done
     }
 }
 
@@ -286,23 +300,24 @@ impl RepairCalls for Mender<'_> {
         remove(&self.directory.segment(first))
     }
 
-    fn extend(&mut self, last: &SegmentHeader) -> Result<(), StoreError> {
-        self.said("extending", self.file.set_len(last.segment_bytes))
+    fn extend(&mut self, segment: &SegmentHeader) -> Result<(), StoreError> {
+        self.on(segment, "extending", |file| file.set_len(segment.segment_bytes))
     }
 
-    fn zero(&mut self, last: &SegmentHeader, from: Position) -> Result<(), StoreError> {
-        self.said("writing", write_zeros(&self.file, from - last.first, last.segment_bytes))
+    fn zero(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), StoreError> {
+        let offset = from - segment.first;
+        self.on(segment, "writing", |file| write_zeros(file, offset, segment.segment_bytes))
     }
 
-    fn write_again(&mut self, last: &SegmentHeader, range: Range<Position>) -> Result<(), StoreError> {
-        let (size, offset) = (range.end - range.start, range.start - last.first);
+    fn write_again(&mut self, segment: &SegmentHeader, range: Range<Position>) -> Result<(), StoreError> {
+        let (size, offset) = (range.end - range.start, range.start - segment.first);
         let mut bytes = vec![0; usize::try_from(size).expect("less than a segment")];
-        self.said("reading", self.file.read_exact_at(&mut bytes, offset))?;
-        self.said("writing", self.file.write_all_at(&bytes, offset))
+        self.on(segment, "reading", |file| file.read_exact_at(&mut bytes, offset))?;
+        self.on(segment, "writing", |file| file.write_all_at(&bytes, offset))
     }
 
-    fn sync(&mut self, _: &SegmentHeader) -> Result<(), StoreError> {
-        self.said("syncing", self.file.sync_all())
+    fn sync(&mut self, segment: &SegmentHeader) -> Result<(), StoreError> {
+        self.on(segment, "syncing", File::sync_all)
     }
 
     fn sync_names(&mut self) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 use crate::failure::Failure;
 use isegoria::ProtocolSpec;
-use isegoria_sim::{FaultLimits, SimConfig};
+use isegoria_sim::{FaultLimits, InterruptedCall, Interruption, SimConfig};
 use isegoria_types::{Layout, QuorumSystem};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,31 @@ pub(crate) struct Case {
     /// The most of each fault.
     #[serde(default)]
     pub(crate) faults: FaultLimits,
+    /// The call to the storage of one node that is interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) interrupted: Option<Interrupted>,
+}
+
+/// Which call to the storage, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Interrupted {
+    /// The node's index.
+    pub(crate) node: usize,
+    /// Its number, from 1 on.
+    pub(crate) call: u64,
+    /// The name of an [`Interruption`].
+    pub(crate) how: String,
+}
+
+impl Interrupted {
+    fn call(&self) -> Result<InterruptedCall, Failure> {
+        let how = Interruption::named(&self.how).ok_or_else(|| {
+            let names = Interruption::ALL.map(Interruption::name).join(", ");
+            Failure::usage(format!("how = `{}` is no interruption; choose one of {names}", self.how))
+        })?;
+        Ok(InterruptedCall { node: self.node, number: self.call, how })
+    }
 }
 
 fn commands() -> u64 {
@@ -71,13 +96,16 @@ impl Case {
     pub(crate) fn config(&self, record: bool) -> Result<SimConfig, Failure> {
         let spec: ProtocolSpec = self.protocol.parse()?;
         let quorum: Option<QuorumSystem> = spec.quorum;
+        let interrupted_call = self.interrupted.as_ref().map(Interrupted::call).transpose()?;
+        let usual = if interrupted_call.is_some() { SimConfig::short() } else { SimConfig::default() };
         Ok(SimConfig {
             node_count: self.nodes,
             quorum,
             command_count: self.commands,
             faults: self.faults.clone(),
             record,
-            ..SimConfig::default()
+            interrupted_call,
+            ..usual
         })
     }
 }

@@ -3,13 +3,14 @@
 mod case;
 mod replay;
 mod seeds;
+mod storage_calls;
 mod summary;
 
 use crate::failure::Failure;
 use case::Case;
 use clap::Args;
 use isegoria::ProtocolSpec;
-use isegoria_sim::FaultLimits;
+use isegoria_sim::{FaultLimits, SimConfig};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,26 +35,36 @@ FILE of --faults (TOML; every field may be left out; probabilities 0 to 1, the o
   pause_count = 4
   suspicion_count = 10
   damage_count = 2
+  lost_write_count = 2
+  misdirected_write_count = 2
+  failing_read_count = 2
+  failing_sync_count = 2
+  full_disk_count = 2
+  clock_jump_count = 3
+  clock_drift_count = 2
   expiry_count = 3
   amnesia_count = 0
+  lying_sync_count = 0
 
 Examples:
   isegoria sim --protocol simple-bpaxos --seeds 0..2000
   isegoria sim --protocol multipaxos:window=4 --nodes 5 --json
+  isegoria sim --protocol multipaxos --storage-calls --seeds 0..4
   isegoria sim --replay .isegoria/sim/simple-bpaxos-17.toml")]
 pub(crate) struct SimArgs {
     /// The protocol, with options: NAME[:KEY=VALUE,…]
     #[arg(long, value_name = "P", default_value = "simple-bpaxos", conflicts_with = "replay")]
     protocol: String,
-    /// Which seeds, the last excluded
-    #[arg(long, value_name = "A..B", default_value = "0..200", value_parser = parse_seeds, conflicts_with = "replay")]
-    seeds: Range<u64>,
+    /// Which seeds, the last excluded; 0..200 if not given, and 0..1 with --storage-calls
+    #[arg(long, value_name = "A..B", value_parser = parse_seeds, conflicts_with = "replay")]
+    seeds: Option<Range<u64>>,
     /// Nodes, each with every role; drawn from each seed if not given, roles apart included
     #[arg(long, value_name = "N", conflicts_with = "replay")]
     nodes: Option<usize>,
-    /// Commands that the clients of a run submit together
-    #[arg(long, value_name = "N", default_value_t = 520, conflicts_with = "replay")]
-    commands: u64,
+    /// Commands that the clients of a run submit together; 520 if not given, and 40 with
+    /// --storage-calls
+    #[arg(long, value_name = "N", conflicts_with = "replay")]
+    commands: Option<u64>,
     /// The most of each fault in a run, instead of the usual mix
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     faults: Option<PathBuf>,
@@ -67,6 +78,11 @@ pub(crate) struct SimArgs {
     /// On a terminal, Enter goes on to the next event about the place of the violation
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
+    /// Run each seed again and again, shortened, with each call to the storage of one node
+    /// interrupted in turn: the process dies before, within or behind it, the power goes, or
+    /// it fails with EIO or ENOSPC
+    #[arg(long, conflicts_with_all = ["replay", "fingerprints"])]
+    storage_calls: bool,
     /// Print one fingerprint a seed: equal fingerprints are equal runs
     #[arg(long, conflicts_with_all = ["replay", "json"])]
     fingerprints: bool,
@@ -84,17 +100,25 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
         Some(file) => case::read_toml::<FaultLimits>(file)?,
         None => FaultLimits::default(),
     };
+    let usual = if args.storage_calls { SimConfig::short() } else { SimConfig::default() };
+    let seeds = args.seeds.clone().unwrap_or(if args.storage_calls { 0..1 } else { 0..200 });
     let case = Case {
         protocol: spec.to_string(),
-        seed: args.seeds.start,
+        seed: seeds.start,
         nodes: args.nodes,
-        commands: args.commands,
+        commands: args.commands.unwrap_or(usual.command_count),
         faults,
+        interrupted: None,
     };
     let (name, options) = case.check()?;
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let work =
-        seeds::Work { config: case.config(false)?, seeds: args.seeds.clone(), threads: threads.max(1) };
+    let (config, threads) = (case.config(false)?, threads.max(1));
+    if args.storage_calls {
+        let config = SimConfig { chaos_ms: usual.chaos_ms, ..config };
+        let work = storage_calls::StorageCalls { config, seeds, threads };
+        return isegoria::visit_protocol(&name, &options, work)?.report(&args, &case);
+    }
+    let work = seeds::Work { config, seeds, threads };
     let summary = isegoria::visit_protocol(&name, &options, work)?;
     summary.report(&args, &case)
 }
