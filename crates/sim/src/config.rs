@@ -43,7 +43,7 @@ impl SimConfig {
     /// A short run, to be repeated for each of its calls to a storage.
     #[must_use]
     pub fn short() -> SimConfig {
-        SimConfig { command_count: 40, chaos_ms: 1_500, ..SimConfig::default() }
+        SimConfig { command_count: 100, chaos_ms: 2_000, ..SimConfig::default() }
     }
 }
 

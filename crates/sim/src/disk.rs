@@ -53,8 +53,8 @@ pub(crate) struct Recovered {
 pub(crate) enum Unstarted {
     /// A call to the storage did not do what it was to do: it may be tried again.
     Stopped(Stop),
-    /// Something that was durable does not read any more.
-    Damaged(Damage),
+    /// Something that was durable does not read any more: what.
+    Damaged(String),
 }
 
 impl From<Stop> for Unstarted {
@@ -65,7 +65,7 @@ impl From<Stop> for Unstarted {
 
 impl From<Damage> for Unstarted {
     fn from(damage: Damage) -> Unstarted {
-        Unstarted::Damaged(damage)
+        Unstarted::Damaged(damage.to_string())
     }
 }
 
@@ -141,7 +141,9 @@ impl Disk {
             self.idle_seal = writing.idle_seal();
         }
         self.is_space_short = false;
-        if (self.durable - self.open.first) * 2 > self.open.segment_bytes {
+        // Making it takes a while: often it is not there before it is needed.
+        let is_due = (self.durable - self.open.first) * 2 > self.open.segment_bytes;
+        if is_due && self.rng.random_bool(0.2) {
             match self.create(self.open.next()) {
                 Err(Stop::NoSpace(_)) => self.is_space_short = true,
                 done => done?,
@@ -260,17 +262,16 @@ impl Disk {
         Ok(Recovered { checkpoint, applied, from, records, end, torn })
     }
 
-    /// The newest checkpoint that reads.
-    fn newest_checkpoint(&mut self) -> Result<Option<(Position, Saved)>, Stop> {
-        for position in self.image.checkpoints.keys().rev().copied().collect::<Vec<_>>() {
-            self.call(Call::Read, |_, _, _| {})?;
-            let saved = &self.image.checkpoints[&position];
-            let reader = CheckpointReader::new(&saved.bytes[..], self.identity());
-            if reader.and_then(CheckpointReader::verify).is_ok_and(|found| found == position) {
-                return Ok(Some((position, saved.clone())));
-            }
+    /// The newest checkpoint, which must read.
+    fn newest_checkpoint(&mut self) -> Result<Option<(Position, Saved)>, Unstarted> {
+        let Some(position) = self.image.checkpoints.keys().next_back().copied() else { return Ok(None) };
+        self.call(Call::Read, |_, _, _| {})?;
+        let saved = self.image.checkpoints[&position].clone();
+        let found = CheckpointReader::new(&saved.bytes[..], self.identity());
+        match found.and_then(CheckpointReader::verify) {
+            Ok(found) if found == position => Ok(Some((position, saved))),
+            other => Err(Unstarted::Damaged(format!("the checkpoint at {position}: {other:?}"))),
         }
-        Ok(None)
     }
 
     fn segments_from(&mut self, from: Position) -> Result<Vec<Position>, Stop> {

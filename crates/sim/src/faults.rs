@@ -5,7 +5,7 @@ use crate::trace::{Mark, What};
 use crate::world::{Event, Stage, World};
 use isegoria_check::Violation;
 use isegoria_node::Protocol;
-use isegoria_types::NodeId;
+use isegoria_types::{NodeId, Prefix};
 use rand::Rng;
 
 /// What goes wrong, and how it ends.
@@ -220,6 +220,7 @@ impl<P: Protocol> World<P> {
         let image = if old_image { host.old_image.take() } else { None };
         self.report.count(if image.is_some() { "old disk image" } else { "emptied disk" });
         host.disk.image = image.unwrap_or_default();
+        host.told = Prefix::default();
         host.damaged = None;
         host.unsynced.clear();
         host.synced = 0;

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 /// Every run has at least this many faults.
 pub const FAULT_COUNT_MIN: usize = 10;
 /// Drawn are at least this many: a crash of what is down is none.
-const FAULT_DRAW_MIN: usize = 14;
+const FAULT_DRAW_MIN: usize = 20;
 /// Longer than any run takes to answer, ms.
 pub(crate) const PATIENT_MS: u64 = 45_000;
 /// A flapping link: the same partition this often,
@@ -84,7 +84,7 @@ impl Plan {
                 .map(|_| if skewed { rng.random_range(500..2_000) } else { 1_000 })
                 .collect(),
             checkpoint: used(rng, 0.1),
-            segment_bytes: 1 << rng.random_range(14..18),
+            segment_bytes: 1 << rng.random_range(13..18),
             retention: retention(rng),
             layout,
         }

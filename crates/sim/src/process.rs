@@ -5,7 +5,7 @@ use isegoria_log::{CheckpointReader, Identity};
 use isegoria_machine::Erased;
 use isegoria_node::{Evidence, Gate, Input, Node, Outbox, Protocol};
 use isegoria_replica::{Beside, ReplicaMessage, Retention, restore_process};
-use isegoria_types::{BatchBuilder, Layout, NodeId, RequestId};
+use isegoria_types::{BatchBuilder, Layout, NodeId, Prefix, RequestId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A running process: node, gate, what stands beside the node, timers, and the requests
@@ -18,6 +18,9 @@ pub(crate) struct Process<P: Protocol> {
     pub(crate) timers: BTreeMap<<P::Node as Node>::Timer, Setting>,
     /// Own progress, to be told once the log up to the position is durable.
     pub(crate) announcement: Option<(u64, ReplicaMessage)>,
+    /// What the replica told in an earlier life, to be executed again once the log up to the
+    /// position is durable.
+    pub(crate) told: Option<(u64, Prefix)>,
     /// What records say that are not durable yet, with their ends.
     pub(crate) undurable: VecDeque<(u64, Evidence)>,
     /// What the replica has applied, as the checks see it.
@@ -62,6 +65,7 @@ impl<P: Protocol> Process<P> {
             gate,
             timers: BTreeMap::new(),
             announcement: None,
+            told: None,
             undurable: VecDeque::new(),
             applied: recovered.applied.clone(),
             builder: BatchBuilder::default(),

@@ -6,9 +6,9 @@ use crate::process::Process;
 use crate::trace::{Mark, What};
 use crate::world::{Event, GOSSIP_US, Stage, Wire, World};
 use isegoria_check::Violation;
-use isegoria_log::{CheckpointWriter, Damage};
+use isegoria_log::CheckpointWriter;
 use isegoria_node::{Evidence, Input, Protocol};
-use isegoria_replica::freeze_process;
+use isegoria_replica::{Replica, ReplicaMessage, freeze_process};
 use isegoria_types::NodeId;
 use rand::Rng;
 use std::collections::VecDeque;
@@ -80,6 +80,7 @@ impl<P: Protocol> World<P> {
             self.schedule(after, Event::Checkpointed { node, life });
         }
         self.release(node)?;
+        self.check_told(node)?;
         self.announce(node)?;
         self.write(node);
         Ok(())
@@ -106,6 +107,9 @@ impl<P: Protocol> World<P> {
         let Some((_, message)) = process.announcement.take_if(|(position, _)| *position <= durable) else {
             return Ok(());
         };
+        if let ReplicaMessage::Progress { executed, .. } = &message {
+            host.told = executed.clone();
+        }
         let others = self.plan.layout.nodes().without(node);
         self.send(node, others, &Wire::Replica(message.clone()))?;
         self.deliver(node, node, Wire::Replica(message))
@@ -240,7 +244,28 @@ impl<P: Protocol> World<P> {
         });
         self.schedule(GOSSIP_US, Event::Gossip { node: own, life });
         self.hint(own, false);
-        self.step(own, Input::Start)
+        self.step(own, Input::Start)?;
+        let host = &mut self.hosts[own.index()];
+        if let Some(process) = &mut host.process {
+            process.told = Some((host.disk.end(), host.told.clone()));
+        }
+        self.check_told(own)
+    }
+
+    /// S4: what a replica told that it has executed, it has executed again as soon as what it
+    /// did at its start is durable. Others have forgotten it.
+    fn check_told(&mut self, own: NodeId) -> Result<(), Violation> {
+        let host = &mut self.hosts[own.index()];
+        let Some(process) = &mut host.process else { return Ok(()) };
+        let durable = host.disk.durable();
+        let Some((_, told)) = process.told.take_if(|(end, _)| *end <= durable) else { return Ok(()) };
+        match process.beside.replica().map(Replica::executed) {
+            Some(executed) if !executed.covers(&told) => {
+                let what = format!("it told that it has executed {told:?}, and starts with {executed:?}");
+                Err(log_violation(own, what))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A start that a call to the storage ended is tried again.
@@ -257,9 +282,9 @@ impl<P: Protocol> World<P> {
     }
 
     /// What was durable does not read: right if it was damaged. It stays down until mended.
-    fn refused(&mut self, own: NodeId, damage: &Damage) -> Result<(), Violation> {
+    fn refused(&mut self, own: NodeId, damage: &str) -> Result<(), Violation> {
         if self.hosts[own.index()].damaged.is_none() {
-            return Err(log_violation(own, format!("{damage:?}, and nothing was damaged")));
+            return Err(log_violation(own, format!("{damage}, and nothing was damaged")));
         }
         self.report.count("damaged disk refused");
         self.trace.line(self.now_us, || What::Note(format!("{own} does not start: {damage}")));

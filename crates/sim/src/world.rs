@@ -16,7 +16,7 @@ use isegoria_kv::Kv;
 use isegoria_machine::{Erased, Machine, Relation};
 use isegoria_node::{Evidence, Input, Node, Protocol};
 use isegoria_replica::{Replica, ReplicaMessage};
-use isegoria_types::{Layout, NodeId, NodeSet, Reply, Request};
+use isegoria_types::{Layout, NodeId, NodeSet, Prefix, Reply, Request};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -145,6 +145,8 @@ pub(crate) struct Host<P: Protocol> {
     pub(crate) unsynced: VecDeque<(u64, Evidence)>,
     /// How far its log was synced.
     pub(crate) synced: u64,
+    /// What its replica told that it has executed, and can execute again after a restart.
+    pub(crate) told: Prefix,
     /// The checks' view of each snapshot that was written here for others, by number.
     pub(crate) snapshots: BTreeMap<u64, Applied>,
     /// The files as they were earlier.
@@ -239,6 +241,7 @@ impl<P: Protocol> World<P> {
             checkpoint: None,
             unsynced: VecDeque::new(),
             synced: 0,
+            told: Prefix::default(),
             snapshots: BTreeMap::new(),
             old_image: None,
             damaged: None,

@@ -4,7 +4,7 @@
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol};
-use isegoria_sim::{FAULT_COUNT_MIN, FaultLimits, SimConfig, diagram, run};
+use isegoria_sim::{FAULT_COUNT_MIN, FaultLimits, InterruptedCall, Interruption, SimConfig, diagram, run};
 use isegoria_types::QuorumSystem;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -97,6 +97,51 @@ fn lost_disks_are_seen() {
     }
     hunt::<MultiPaxos>();
     hunt::<SimpleBpaxos>();
+}
+
+/// A disk that says that it synced and did not: one copy cannot survive it, and the checks
+/// see that.
+#[test]
+fn lying_disks_are_seen() {
+    fn hunt<P: Protocol>() {
+        let faults = FaultLimits { lying_sync_count: 4, ..FaultLimits::default() };
+        let config = SimConfig { faults, ..SimConfig::default() };
+        let seen = (0..100).find_map(|seed| {
+            let run = run::<P>(&config, &P::Options::default(), seed);
+            let lied = run.report.situations.contains_key("lying syncs");
+            run.outcome.err().filter(|violation| lied && violation.check != "progress")
+        });
+        assert_eq!(seen.map(|violation| violation.check), Some("log"), "{}", P::NAME);
+    }
+    hunt::<MultiPaxos>();
+    hunt::<SimpleBpaxos>();
+}
+
+/// Each call to the storage of one node, interrupted in every way: a short slice of
+/// `isegoria sim --storage-calls`.
+#[test]
+fn every_storage_call_may_be_the_last() {
+    fn hold<P: Protocol>(seed: u64, calls_min: u64) {
+        for how in Interruption::ALL {
+            let interrupted = (1..).find(|number| {
+                let call = InterruptedCall { node: 0, number: *number, how };
+                let config = SimConfig {
+                    command_count: 20,
+                    faults: FaultLimits { loss: 0.1, ..FaultLimits::NONE },
+                    node_count: Some(3),
+                    interrupted_call: Some(call),
+                    ..SimConfig::short()
+                };
+                let run = run::<P>(&config, &P::Options::default(), seed);
+                let name = (P::NAME, seed, how.name(), number);
+                run.outcome.unwrap_or_else(|violation| panic!("{name:?}: {violation}"));
+                !run.interrupted
+            });
+            assert!(interrupted > Some(calls_min), "{}, {how:?}: {interrupted:?}", P::NAME);
+        }
+    }
+    hold::<MultiPaxos>(3, 20);
+    hold::<SimpleBpaxos>(3, 20);
 }
 
 /// Without faults everything is simple, and the checks look all the same.

@@ -47,7 +47,7 @@ impl fmt::Debug for StoreOptions {
 pub struct Recovered {
     /// There was no log: the node never ran with this directory, or lost it.
     pub fresh: bool,
-    /// The newest checkpoint that reads.
+    /// The newest checkpoint.
     pub checkpoint: Option<Checkpoint>,
     /// The records behind it. To be read before the log is checkpointed again.
     pub records: Records,
@@ -144,12 +144,10 @@ fn open_on_disk(
     (durability, waker): (Durability, Waker),
 ) -> Result<(Recovered, Log), StoreError> {
     directory.prepare_log()?;
-    let (checkpoint, unreadable) = newest_checkpoint(&directory, first.identity)?;
+    let checkpoint = newest_checkpoint(&directory, first.identity)?;
     let from = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.position);
     let mut segments = segments_from(&directory, from)?;
-    let found = read_log(&directory, first.identity, (from, &segments));
-    // Without the checkpoint the log below it is missed: name what is damaged.
-    let tail = found.map_err(|error| unreadable.unwrap_or(error))?;
+    let tail = read_log(&directory, first.identity, (from, &segments))?;
     let fresh = tail.is_none();
     let (header, end, file) = match tail {
         None => {
@@ -176,32 +174,26 @@ fn open_on_disk(
     Ok((Recovered { fresh, checkpoint, records, torn }, log))
 }
 
-/// The newest checkpoint that reads, and what is wrong with a newer one.
-fn newest_checkpoint(
-    directory: &Directory,
-    own: Identity,
-) -> Result<(Option<Checkpoint>, Option<StoreError>), StoreError> {
-    let mut unreadable = None;
-    for position in directory.checkpoints()?.into_iter().rev() {
-        let file = directory.checkpoint(position);
-        match read_checkpoint(&file, own, position) {
-            Ok(reader) => return Ok((Some(Checkpoint { position, reader }), unreadable)),
-            Err(CheckpointError::Io(error)) => return Err(StoreError::io("reading", &file)(error)),
-            // Not damage: the whole directory is not for this program or node.
-            Err(CheckpointError::Format(
-                source @ (FormatError::Version { .. }
-                | FormatError::Outdated { .. }
-                | FormatError::Identity { .. }),
-            )) => return Err(StoreError::Format { file, source }),
-            Err(error) => {
-                tracing::warn!(file = %file.display(), %error, "a checkpoint does not read");
-                let offset = if let CheckpointError::Damaged { offset } = error { offset } else { 0 };
-                let what = error.to_string();
-                unreadable.get_or_insert(StoreError::Damaged { file, offset, what, repair: REPAIR });
-            }
+/// The newest checkpoint. A crash cannot spoil it: it was durable before it got its name.
+/// An older one, or the log alone, is no substitute: a snapshot that the replica took from
+/// another is in no log, and was told to be there.
+fn newest_checkpoint(directory: &Directory, own: Identity) -> Result<Option<Checkpoint>, StoreError> {
+    let Some(position) = directory.checkpoints()?.pop() else { return Ok(None) };
+    let file = directory.checkpoint(position);
+    match read_checkpoint(&file, own, position) {
+        Ok(reader) => Ok(Some(Checkpoint { position, reader })),
+        Err(CheckpointError::Io(error)) => Err(StoreError::io("reading", &file)(error)),
+        // Not damage: the whole directory is not for this program or node.
+        Err(CheckpointError::Format(
+            source @ (FormatError::Version { .. }
+            | FormatError::Outdated { .. }
+            | FormatError::Identity { .. }),
+        )) => Err(StoreError::Format { file, source }),
+        Err(error) => {
+            let offset = if let CheckpointError::Damaged { offset } = error { offset } else { 0 };
+            Err(StoreError::Damaged { file, offset, what: error.to_string(), repair: REPAIR })
         }
     }
-    Ok((None, unreadable))
 }
 
 fn read_checkpoint(

@@ -55,13 +55,13 @@ pub(crate) struct SimArgs {
     /// The protocol, with options: NAME[:KEY=VALUE,…]
     #[arg(long, value_name = "P", default_value = "simple-bpaxos", conflicts_with = "replay")]
     protocol: String,
-    /// Which seeds, the last excluded; 0..200 if not given, and 0..1 with --storage-calls
+    /// Which seeds, the last excluded; 0..200 if not given, and 0..8 with --storage-calls
     #[arg(long, value_name = "A..B", value_parser = parse_seeds, conflicts_with = "replay")]
     seeds: Option<Range<u64>>,
     /// Nodes, each with every role; drawn from each seed if not given, roles apart included
     #[arg(long, value_name = "N", conflicts_with = "replay")]
     nodes: Option<usize>,
-    /// Commands that the clients of a run submit together; 520 if not given, and 40 with
+    /// Commands that the clients of a run submit together; 520 if not given, and 100 with
     /// --storage-calls
     #[arg(long, value_name = "N", conflicts_with = "replay")]
     commands: Option<u64>,
@@ -101,7 +101,7 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
         None => FaultLimits::default(),
     };
     let usual = if args.storage_calls { SimConfig::short() } else { SimConfig::default() };
-    let seeds = args.seeds.clone().unwrap_or(if args.storage_calls { 0..1 } else { 0..200 });
+    let seeds = args.seeds.clone().unwrap_or(if args.storage_calls { 0..8 } else { 0..200 });
     let case = Case {
         protocol: spec.to_string(),
         seed: seeds.start,
