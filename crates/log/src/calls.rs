@@ -57,11 +57,13 @@ pub trait RepairCalls {
     /// # Errors
     /// If it has not.
     fn extend(&mut self, segment: &SegmentHeader) -> Result<(), Self::Error>;
-    /// Fills a segment with zeros from the position on.
+    /// From the position on a segment holds zeros, durably: at once or not at all, so by a
+    /// new file. In place a failed sync would leave zeros in the cache, which the next start
+    /// would take for the end, over what is on the disk, which a power cut would bring back.
     ///
     /// # Errors
-    /// If not all of it was written.
-    fn zero(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), Self::Error>;
+    /// If it is not so.
+    fn cut(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), Self::Error>;
     /// Reads a range of a segment and writes it again.
     ///
     /// # Errors
@@ -101,7 +103,7 @@ pub fn settle<C: RepairCalls>(tail: &Tail, segments: &[Position], calls: &mut C)
                 calls.extend(last)?;
             }
             if tail.torn {
-                calls.zero(last, tail.end)?;
+                calls.cut(last, tail.end)?;
             }
         }
         let range = tail.durable.max(segment.first_frame())..tail.end.min(segment.after());

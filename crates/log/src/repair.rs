@@ -33,8 +33,8 @@ pub struct Tail {
     /// Where the next frame goes.
     pub end: Position,
     /// Something stands behind the end that is not a frame of this log any more: the
-    /// rest of a write that a crash cut short. It must be overwritten with zeros, and
-    /// later segments must be removed, before anything is appended.
+    /// rest of a write that a crash cut short. It must be cut off, and later segments
+    /// must be removed, before anything is appended.
     pub torn: bool,
     /// The segment's file lacks zeros at its end and must be given its size again.
     pub short: bool,

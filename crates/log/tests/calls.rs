@@ -28,7 +28,7 @@ impl RepairCalls for Calls {
         Ok(())
     }
 
-    fn zero(&mut self, _: &SegmentHeader, _: Position) -> Result<(), ()> {
+    fn cut(&mut self, _: &SegmentHeader, _: Position) -> Result<(), ()> {
         Ok(())
     }
 

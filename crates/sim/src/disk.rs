@@ -195,11 +195,11 @@ impl Disk {
         })
     }
 
-    /// Takes a name away, or leaves it: there is nothing between.
-    fn remove(&mut self, call: Call, remove: impl FnOnce(&mut Image)) -> Result<(), Stop> {
+    /// Gives, changes or takes a name, or does not: there is nothing between.
+    fn rename(&mut self, call: Call, rename: impl FnOnce(&mut Image)) -> Result<(), Stop> {
         self.call(call, |image, part, rng| {
             if part == Part::All || (part == Part::Half && rng.random()) {
-                remove(image);
+                rename(image);
             }
         })
     }
@@ -249,7 +249,7 @@ impl Disk {
         };
         let records = self.records(from);
         self.call(Call::WriteIncarnation, |_, _, _| {})?;
-        self.remove(Call::PublishIncarnation, |image| image.start_count += 1)?;
+        self.rename(Call::PublishIncarnation, |image| image.start_count += 1)?;
         (self.open, self.durable) = (open, end);
         self.appender = Appender::new(open, end);
         self.writing = WriteBatch::default();
@@ -316,7 +316,7 @@ impl Disk {
     pub(crate) fn save(&mut self, position: Position, bytes: Vec<u8>, applied: Applied) -> Result<(), Stop> {
         self.call(Call::WriteCheckpoint, |_, _, _| {})?;
         self.call(Call::SyncCheckpoint, |_, _, _| {})?;
-        self.remove(Call::PublishCheckpoint, |image| image.publish(position, Saved { bytes, applied }))?;
+        self.rename(Call::PublishCheckpoint, |image| image.publish(position, Saved { bytes, applied }))?;
         let names = |keys: Vec<&Position>| keys.into_iter().copied().collect::<Vec<Position>>();
         let checkpoints = names(self.image.checkpoints.keys().collect());
         let segments = names(self.image.segments.keys().collect());
@@ -335,7 +335,7 @@ impl WriteCalls for Disk {
             return Ok(());
         }
         self.call(Call::CreateSegment, |_, _, _| {})?;
-        self.remove(Call::PublishSegment, |image| image.create(next))
+        self.rename(Call::PublishSegment, |image| image.create(next))
     }
 
     fn write(&mut self, piece: &Piece<'_>) -> Result<(), Stop> {
@@ -359,9 +359,10 @@ impl RepairCalls for Disk {
         unreachable!("files have their size")
     }
 
-    fn zero(&mut self, last: &SegmentHeader, from: Position) -> Result<(), Stop> {
-        let zeros = vec![0; index(last.after() - from)];
-        self.put(Call::Write, &Piece { header: *last, offset: from - last.first, bytes: &zeros })
+    fn cut(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), Stop> {
+        let (first, offset) = (segment.first, index(from - segment.first));
+        self.call(Call::CreateSegment, |_, _, _| {})?;
+        self.rename(Call::PublishSegment, |image| image.cut(first, offset))
     }
 
     fn write_again(&mut self, last: &SegmentHeader, range: Range<Position>) -> Result<(), Stop> {
@@ -383,15 +384,15 @@ impl RemoveCalls for Disk {
     type Error = Stop;
 
     fn remove_checkpoint(&mut self, position: Position) -> Result<(), Stop> {
-        self.remove(Call::RemoveCheckpoint, |image| image.remove_checkpoint(position))
+        self.rename(Call::RemoveCheckpoint, |image| image.remove_checkpoint(position))
     }
 
     fn remove_segment(&mut self, first: Position) -> Result<(), Stop> {
-        self.remove(Call::RemoveSegment, |image| image.remove_segment(first))
+        self.rename(Call::RemoveSegment, |image| image.remove_segment(first))
     }
 
     fn sync_names(&mut self) -> Result<(), Stop> {
-        self.remove(Call::SyncNames, Image::sync_names)
+        self.rename(Call::SyncNames, Image::sync_names)
     }
 }
 

@@ -60,6 +60,14 @@ impl Image {
         self.segments.insert(header.first, SimFile::new(bytes));
     }
 
+    /// A segment is replaced by one that holds zeros from an offset on.
+    pub(crate) fn cut(&mut self, first: Position, offset: usize) {
+        let file = self.segment(first);
+        let mut bytes = file.bytes().to_vec();
+        bytes[offset..].fill(0);
+        *file = SimFile::new(bytes);
+    }
+
     /// A checkpoint gets its name, durably.
     pub(crate) fn publish(&mut self, position: Position, saved: Saved) {
         self.removed_checkpoints.clear();

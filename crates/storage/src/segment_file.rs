@@ -60,6 +60,18 @@ impl SegmentSource for FileSource {
     }
 }
 
+/// Replaces a segment by one that holds zeros from the offset on: at once, or not at all.
+pub(crate) fn cut(path: &Path, header: &SegmentHeader, from: u64) -> io::Result<File> {
+    let mut kept = vec![0; usize::try_from(from).map_err(io::Error::other)?];
+    File::open(path)?.read_exact_at(&mut kept, 0)?;
+    let unfinished = Directory::unfinished(path);
+    let file = fill(&unfinished, header)?;
+    file.write_all_at(&kept, 0)?;
+    file.sync_all()?;
+    publish(&unfinished, path)?;
+    Ok(file)
+}
+
 /// Writes real zeros: reserved blocks that were never written would cost every sync of
 /// the log a commit of the file system's journal.
 fn fill(path: &Path, header: &SegmentHeader) -> io::Result<File> {
@@ -78,7 +90,7 @@ fn fill(path: &Path, header: &SegmentHeader) -> io::Result<File> {
 }
 
 /// Overwrites a range of a file with zeros.
-pub(crate) fn write_zeros(file: &File, from: u64, until: u64) -> io::Result<()> {
+fn write_zeros(file: &File, from: u64, until: u64) -> io::Result<()> {
     static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
     let mut at = from;
     while at < until {

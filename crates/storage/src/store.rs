@@ -1,7 +1,7 @@
 use crate::directory::{Directory, create_file, remove, sync_directory};
 use crate::error::REPAIR;
 use crate::log::Continue;
-use crate::segment_file::{FileSource, SegmentFile, SegmentSource, write_zeros};
+use crate::segment_file::{FileSource, SegmentFile, SegmentSource, cut};
 use crate::shared::{Shared, Waker};
 use crate::{Durability, Log, Position, Records, StoreError};
 use isegoria_log::{
@@ -296,9 +296,11 @@ impl RepairCalls for Mender<'_> {
         self.on(segment, "extending", |file| file.set_len(segment.segment_bytes))
     }
 
-    fn zero(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), StoreError> {
-        let offset = from - segment.first;
-        self.on(segment, "writing", |file| write_zeros(file, offset, segment.segment_bytes))
+    fn cut(&mut self, segment: &SegmentHeader, from: Position) -> Result<(), StoreError> {
+        let path = self.directory.segment(segment.first);
+        let file = cut(&path, segment, from - segment.first).map_err(StoreError::io("cutting", &path))?;
+        self.open = Some((segment.first, path, file));
+        Ok(())
     }
 
     fn write_again(&mut self, segment: &SegmentHeader, range: Range<Position>) -> Result<(), StoreError> {
