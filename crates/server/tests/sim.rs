@@ -63,6 +63,43 @@ fn a_run_says_what_it_did() {
     assert!(files(dir.path(), "toml").is_empty(), "nothing was violated");
 }
 
+/// Each call to a node's storage is interrupted in every way, and the report says how many.
+#[test]
+fn every_storage_call_is_interrupted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for protocol in PROTOCOLS {
+        let line =
+            format!("--protocol {protocol} --storage-calls --seeds 3..4 --nodes 3 --commands 3 --json");
+        let output = sim(&line, dir.path());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let calls = report["calls_interrupted_by_kind_and_seed"].as_object().expect("an object");
+        assert_eq!(calls.len(), 6, "{report:#}");
+        let count: u64 = calls.values().map(|seeds| seeds["3"].as_u64().unwrap_or(0)).sum();
+        assert!(count > 60 && report["runs"] == json!(count), "{report:#}");
+        assert_eq!(report["violations"], json!(0), "{report:#}");
+    }
+}
+
+#[test]
+fn an_interrupted_call_is_replayed_from_a_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("case.toml");
+    let case = |how: &str| {
+        let call = format!("[interrupted]\nnode = 0\ncall = 4\nhow = \"{how}\"\n");
+        format!("protocol = \"multipaxos\"\nseed = 3\nnodes = 3\ncommands = 3\n{call}")
+    };
+    std::fs::write(&file, case("dies-within")).expect("written");
+    let output = sim(&format!("--replay {}", file.display()), dir.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("the disk of n1: the process died"), "{}", text(&output.stdout));
+    std::fs::write(&file, case("burns")).expect("written");
+    let output = sim(&format!("--replay {}", file.display()), dir.path());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`burns` is no interruption; choose one of dies-before"), "{said}");
+}
+
 /// Disks that forget are a fault that nodes do not notice: the checks must.
 #[test]
 fn a_violation_can_be_replayed_and_is_drawn() {

@@ -1,9 +1,10 @@
+use crate::event::Event;
 use crate::lists::{Use, element};
 use crate::network::chance;
 use crate::plan::PATIENT_MS;
 use crate::plan::Workload;
 use crate::trace::{Mark, What};
-use crate::world::{Event, World};
+use crate::world::World;
 use bytes::Bytes;
 use isegoria_check::history::{Call, Operation, Outcome as Known};
 use isegoria_check::{Submission, Violation};

@@ -1,8 +1,9 @@
+use crate::event::Event;
 use crate::fault::Fault;
 use crate::image::{Damaged, Rot};
 use crate::process::Setting;
 use crate::trace::{Mark, What};
-use crate::world::{Event, Stage, World};
+use crate::world::{Stage, World};
 use isegoria_check::Violation;
 use isegoria_node::Protocol;
 use isegoria_types::{NodeId, Prefix};
@@ -44,11 +45,6 @@ impl<P: Protocol> World<P> {
                 self.network.set_slow(node, true);
                 self.schedule(for_us, Event::FaultEnds(number));
             }
-            Fault::SlowDisk { node, for_us } => {
-                self.report.count("slow disk");
-                self.hosts[node.index()].disk_is_slow = true;
-                self.schedule(for_us, Event::FaultEnds(number));
-            }
             Fault::Pause { node, for_us } => {
                 self.report.count("pause");
                 self.hosts[node.index()].paused.get_or_insert_default();
@@ -62,6 +58,28 @@ impl<P: Protocol> World<P> {
             Fault::ExpireSessions { node } => {
                 self.report.count("sessions expired");
                 self.expire_sessions(node)?;
+            }
+            Fault::ClockJump { node, by_us } => {
+                self.report.count(if by_us > 0 { "clock jumps ahead" } else { "clock jumps back" });
+                self.jump(node, by_us);
+            }
+            Fault::ClockDrift { node, rate, for_us } => {
+                self.report.count(if rate < 1_000 { "clock too fast" } else { "clock too slow" });
+                self.hosts[node.index()].clock_rate = rate;
+                self.schedule(for_us, Event::FaultEnds(number));
+            }
+            of_a_disk => self.begin_disk_fault(number, &of_a_disk),
+        }
+        self.report.fault_count += 1;
+        Ok(())
+    }
+
+    fn begin_disk_fault(&mut self, number: usize, fault: &Fault) {
+        match *fault {
+            Fault::SlowDisk { node, for_us } => {
+                self.report.count("slow disk");
+                self.hosts[node.index()].disk_is_slow = true;
+                self.schedule(for_us, Event::FaultEnds(number));
             }
             Fault::Damage { node, rot, mended_us } => self.damage(node, rot, mended_us),
             Fault::FailingReads { node, count } => {
@@ -79,24 +97,14 @@ impl<P: Protocol> World<P> {
                 self.hosts[node.index()].disk.calls.is_full = true;
                 self.schedule(for_us, Event::FaultEnds(number));
             }
-            Fault::ClockJump { node, by_us } => {
-                self.report.count(if by_us > 0 { "clock jumps ahead" } else { "clock jumps back" });
-                self.jump(node, by_us);
-            }
-            Fault::ClockDrift { node, rate, for_us } => {
-                self.report.count(if rate < 1_000 { "clock too fast" } else { "clock too slow" });
-                self.hosts[node.index()].clock_rate = rate;
-                self.schedule(for_us, Event::FaultEnds(number));
-            }
             Fault::LyingSyncs { node, after_us } => {
                 self.report.count("lying syncs");
                 self.hosts[node.index()].disk.calls.lying_syncs = u32::MAX;
                 self.schedule(after_us, Event::FaultEnds(number));
             }
             Fault::Amnesia { node, old_image } => self.forget(node, old_image),
+            _ => unreachable!("not of a disk: {fault}"),
         }
-        self.report.fault_count += 1;
-        Ok(())
     }
 
     pub(crate) fn end_fault(&mut self, number: usize) -> Result<(), Violation> {

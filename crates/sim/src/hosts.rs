@@ -1,6 +1,7 @@
+use crate::event::{Event, Wire};
 use crate::process::Setting;
 use crate::trace::{Mark, What};
-use crate::world::{Event, GOSSIP_US, Wire, World};
+use crate::world::{GOSSIP_US, World};
 use bytes::Bytes;
 use isegoria_check::Violation;
 use isegoria_machine::Frozen;

@@ -25,6 +25,7 @@ mod client;
 mod config;
 pub mod diagram;
 mod disk;
+mod event;
 mod fault;
 mod faults;
 mod file;

@@ -1,10 +1,11 @@
 use crate::calls::Stop;
 use crate::disk::Unstarted;
+use crate::event::{Event, Wire};
 use crate::faults::log_violation;
 use crate::image::Rot;
 use crate::process::Process;
 use crate::trace::{Mark, What};
-use crate::world::{Event, GOSSIP_US, Stage, Wire, World};
+use crate::world::{GOSSIP_US, Stage, World};
 use isegoria_check::Violation;
 use isegoria_log::CheckpointWriter;
 use isegoria_node::{Evidence, Input, Protocol};
