@@ -3,8 +3,8 @@ use crate::BenchError;
 use crate::table::{aligned, grouped};
 use crate::trials::lab::{Lab, Rig};
 use crate::trials::pressure::{Job, Pressure};
-use isegoria::ProtocolSpec;
-use isegoria_types::Prefix;
+use isegoria::{Config, ProtocolSpec};
+use isegoria_types::{Prefix, WINDOW_MAX};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ pub(crate) async fn by_commits(
 ) -> Result<Vec<CatchUp>, BenchError> {
     let mut rows = Vec::new();
     for commands in absent {
-        let mut rig = lab.start(spec, args.durability, |_| {}).await?;
+        let mut rig = lab.start(spec, args.durability, hold_much).await?;
         let job = args.job(rig.endpoints());
         lab.steps.say(&format!("{spec}: {commands} commands without the last node"));
         // So that it has something to come back from.
@@ -60,6 +60,12 @@ pub(crate) async fn by_commits(
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// On a busy machine batches are small, and commands take more vertices or slots than usual.
+fn hold_much(config: &mut Config) {
+    config.limits.retain_count_max = usize::try_from(WINDOW_MAX / 4).unwrap_or(usize::MAX);
+    config.limits.retain_bytes_max = 1 << 30;
 }
 
 /// An absence after which only a snapshot helps.

@@ -34,7 +34,8 @@ executed then.
 Catching up: the last node is killed, commands are executed without it, and it is started again while clients
 keep on writing --rate commands a second. The time runs from the start of the process until all that is executed
 there which was executed at the others when it started (what a node executed is known to 50 ms).
-  commits       the others still hold all that it missed (--absent gives the numbers of commands)
+  commits       the others still hold all that it missed (--absent gives the numbers of commands; limits.retain_*
+                as large as can be)
   snapshot      the others hold next to nothing (limits.retain_count_max = 64) and have forgotten it; it takes
                 the whole state (--state-mb gives its sizes, in values of 1,000 bytes)
 
