@@ -14,6 +14,7 @@ mod lab;
 mod overload;
 mod pressure;
 mod recovery;
+mod rules;
 mod steps;
 mod watch;
 

@@ -23,6 +23,11 @@ impl Admission {
         Admission { rate, tokens: rate.map_or(0.0, capacity), filled: now }
     }
 
+    /// Whether everything is let in.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.rate.is_none()
+    }
+
     /// Lets one more request in, or not.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let Some(rate) = self.rate else { return true };

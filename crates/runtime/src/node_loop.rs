@@ -281,7 +281,9 @@ impl<N: Node> NodeLoop<N> {
     fn overload(&mut self, request: &Request) -> Option<Refusal> {
         let unacknowledged = request.id.number.saturating_sub(request.acked_below);
         let bears = unacknowledged <= UNACKNOWLEDGED_MAX
-            && (self.clients.holds(request.id) || self.admission.take(self.now));
+            && (self.admission.is_unlimited()
+                || self.clients.holds(request.id)
+                || self.admission.take(self.now));
         (!bears).then_some(Refusal::Overloaded)
     }
 

@@ -71,6 +71,17 @@ async fn digests(cluster: LocalCluster) -> Vec<String> {
         .collect()
 }
 
+/// Puts another data directory in the place of one.
+fn replace(data: &Path, by: &Path) {
+    fs::remove_dir_all(data).expect("it is there");
+    copy(by, data);
+}
+
+fn end(mut learner: Child) {
+    learner.kill().expect("it runs");
+    learner.wait().expect("it ends");
+}
+
 #[tokio::test]
 async fn an_emptied_disk_becomes_a_learner_and_an_old_one_is_refused() {
     for protocol in PROTOCOLS {
@@ -93,18 +104,15 @@ async fn an_emptied_disk_becomes_a_learner_and_an_old_one_is_refused() {
         says(&cluster, "took a snapshot", 1).await;
         put(&last, "c".into(), "3".into()).await;
         cluster.kill("n3").await;
-        fs::remove_dir_all(&data).expect("it is there");
-        copy(&old, &data);
+        replace(&data, &old);
         let how = ends(&mut cluster).await;
         assert!(how.contains("exit code 1") && how.contains("neither votes nor serves"), "set back: {how}");
-        let mut learner = run_advice(&how, &log);
+        let learner = run_advice(&how, &log);
         says(&cluster, "took a snapshot", 2).await;
-        learner.kill().expect("it runs");
-        learner.wait().expect("it ends");
+        end(learner);
 
         put(&first, "d".into(), "4".into()).await;
-        fs::remove_dir_all(&data).expect("it is there");
-        copy(&newest, &data);
+        replace(&data, &newest);
         cluster.restart("n3").await.unwrap_or_else(|error| panic!("{error}"));
         cluster.kill("n1").await;
         let last = client(&cluster, 2).await;
@@ -132,8 +140,7 @@ async fn an_image_of_the_same_start_is_refused() {
         put(&first, "a".into(), "2".into()).await;
     }
     cluster.kill("n3").await;
-    fs::remove_dir_all(&data).expect("it is there");
-    copy(&image, &data);
+    replace(&data, &image);
     let how = ends(&mut cluster).await;
     assert!(how.contains("exit code 1") && how.contains("neither votes nor serves"), "{how}");
     cluster.stop().await;
@@ -184,11 +191,10 @@ async fn a_damaged_log_is_refused_by_name_and_the_advice_works() {
     let refused = cluster.restart("n3").await.expect_err("its log is damaged").to_string();
     let place = format!("{} is damaged at offset ", segment.display());
     assert!(refused.contains(&place), "{refused}");
-    let mut learner = run_advice(&refused, &log);
+    let learner = run_advice(&refused, &log);
     says(&cluster, "took a snapshot", 1).await;
     put(&first, "k".into(), "2".into()).await;
-    learner.kill().expect("it runs");
-    learner.wait().expect("it ends");
+    end(learner);
     assert_eq!(fs::read(&segment).expect("a segment"), bytes, "it is left alone");
     cluster.stop().await;
 }

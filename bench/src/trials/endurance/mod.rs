@@ -6,7 +6,7 @@ mod sample;
 use super::common::{Common, at_least};
 use super::lab::{Lab, Rig};
 use super::pressure::{Job, Pressure};
-use super::{Found, json};
+use super::{Found, json, rules};
 use crate::BenchError;
 use crate::table::{aligned, grouped};
 use isegoria::{Durability, ProtocolSpec};
@@ -126,8 +126,7 @@ pub(crate) async fn run(args: &EnduranceArgs, lab: &Lab<'_>) -> Result<Found, Be
     for spec in args.common.protocols() {
         runs.push(one(args, lab, &spec).await?);
     }
-    let broken =
-        runs.iter().flat_map(|run| run.verdict.broken.iter().map(|rule| format!("{}: {rule}", run.protocol)));
+    let broken = rules::broken(runs.iter().map(|run| (&run.protocol[..], &run.verdict.broken[..])));
     let headline = runs.iter().map(|run| {
         let most = run.verdict.courses.iter().filter(|course| course.figure == "memory");
         let most = most.map(|course| course.most).max().unwrap_or(0);
@@ -147,7 +146,7 @@ pub(crate) async fn run(args: &EnduranceArgs, lab: &Lab<'_>) -> Result<Found, Be
             args.durability.to_string(),
             headline.collect::<Vec<_>>().join(", "),
         ],
-        broken: broken.collect(),
+        broken,
         summary: json(&runs),
     })
 }
@@ -242,11 +241,7 @@ fn table(args: &EnduranceArgs, runs: &[Run]) -> String {
     }
     let mut text = aligned(&lines);
     for run in runs {
-        let verdict = if run.verdict.broken.is_empty() {
-            "every rule is kept".to_owned()
-        } else {
-            run.verdict.broken.join("; ")
-        };
+        let verdict = rules::told(&run.verdict.broken);
         let memory = if run.verdict.memory_judged { "" } else { " (too short to judge memory)" };
         text.push_str(&format!(
             "{}: {} commands in {:.0} s, {} away: {verdict}{memory}\n",

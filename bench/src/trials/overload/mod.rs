@@ -6,7 +6,7 @@ mod open_loop;
 use super::common::{Common, at_least};
 use super::lab::{Lab, Rig};
 use super::watch::{resident_bytes, resident_bytes_max};
-use super::{Found, json};
+use super::{Found, json, rules};
 use crate::BenchError;
 use crate::table::{aligned, grouped};
 use isegoria::{Config, Durability, ProtocolSpec};
@@ -133,8 +133,7 @@ pub(crate) async fn run(args: &OverloadArgs, lab: &Lab<'_>) -> Result<Found, Ben
     for spec in args.common.protocols() {
         runs.push(one(args, lab, &spec).await?);
     }
-    let broken =
-        runs.iter().flat_map(|run| run.verdict.broken.iter().map(|rule| format!("{}: {rule}", run.protocol)));
+    let broken = rules::broken(runs.iter().map(|run| (&run.protocol[..], &run.verdict.broken[..])));
     let headline = runs.iter().map(|run| {
         format!(
             "{} {:.0} of {}/s under {}x, well after {} s, {} MB",
@@ -149,7 +148,7 @@ pub(crate) async fn run(args: &OverloadArgs, lab: &Lab<'_>) -> Result<Found, Ben
     Ok(Found {
         table: table(args, &runs),
         index: ["open loop".to_owned(), args.durability.to_string(), headline.collect::<Vec<_>>().join(", ")],
-        broken: broken.collect(),
+        broken,
         summary: json(&runs),
     })
 }
@@ -252,11 +251,7 @@ fn table(args: &OverloadArgs, runs: &[Run]) -> String {
     }));
     let mut text = aligned(&lines);
     for run in runs {
-        let verdict = if run.verdict.broken.is_empty() {
-            "every rule is kept".to_owned()
-        } else {
-            run.verdict.broken.join("; ")
-        };
+        let verdict = rules::told(&run.verdict.broken);
         text.push_str(&format!("{}: {verdict}\n", run.protocol));
     }
     text

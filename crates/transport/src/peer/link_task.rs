@@ -159,15 +159,15 @@ impl<'a> Carrier<'a> {
         let mut linger = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut lingering = false;
         loop {
-            while calls.len() < options.window_max {
-                let Some(parcel) = self.take() else { break };
-                self.road.depart(parcel);
+            loop {
                 while let Some(parcel) = self.road.take() {
                     calls.push(self.call(parcel));
                 }
-            }
-            while let Some(parcel) = self.road.take() {
-                calls.push(self.call(parcel));
+                if calls.len() >= options.window_max {
+                    break;
+                }
+                let Some(parcel) = self.take() else { break };
+                self.road.depart(parcel);
             }
             if !lingering && calls.len() >= options.window_max && !shared.queue.is_empty() {
                 arm(linger.as_mut(), options.linger_ms);
