@@ -1,7 +1,7 @@
 use crate::{ClientError, ClientOptions, Endpoint};
 use isegoria_transport::client_port::Connection;
 
-/// Asks one node what it counts: the JSON of its `stats.json`, a few tens of milliseconds old.
+/// Asks one node what it counts: the JSON of its `stats.json`.
 /// It answers also while it refuses commands.
 ///
 /// # Errors

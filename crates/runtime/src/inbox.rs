@@ -1,4 +1,3 @@
-use crate::metrics::Stats;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -11,7 +10,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// What a request takes in memory besides its payload, bytes, about.
 const REQUEST_BYTES: usize = 96;
@@ -40,6 +39,10 @@ pub(crate) enum Arrival {
         peer: NodeId,
         up: bool,
     },
+    /// Someone asks what the loop counts and holds.
+    Status {
+        answer: oneshot::Sender<String>,
+    },
     /// A peer knows that this node has lost what it promised.
     Amnesia {
         by: NodeId,
@@ -64,8 +67,6 @@ pub(crate) struct Inbox {
     pub(crate) generation: AtomicU32,
     /// Requests refused here, because too many waited.
     pub(crate) refused_count: AtomicU64,
-    /// What the loop counted and held a moment ago, for whoever asks.
-    pub(crate) published: Mutex<Stats>,
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +86,6 @@ impl Inbox {
             bytes_max,
             generation: AtomicU32::new(0),
             refused_count: AtomicU64::new(0),
-            published: Mutex::default(),
         })
     }
 
@@ -205,8 +205,10 @@ impl ClientSink for FromClients {
         }
     }
 
-    fn status(&self) -> String {
-        serde_json::to_string(&*self.inbox.published.lock()).expect("counters are JSON")
+    fn status(&self) -> oneshot::Receiver<String> {
+        let (answer, receiver) = oneshot::channel();
+        self.inbox.push(Arrival::Status { answer });
+        receiver
     }
 
     fn closed(&self, connection: ConnectionId) {

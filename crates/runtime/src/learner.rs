@@ -88,8 +88,6 @@ impl<N: Node> Learner<N> {
                 _ = gossip.tick() => {
                     self.beside.on_gossip(&mut self.out);
                     self.carry_out();
-                    self.stats.count_replica(&self.beside);
-                    self.inbox.published.lock().clone_from(&self.stats);
                 }
                 () = &mut stop => break,
             }
@@ -116,6 +114,10 @@ impl<N: Node> Learner<N> {
             }
             Arrival::Opened { connection, replies } => self.clients.opened(connection, replies),
             Arrival::Closed { connection } => self.clients.closed(connection),
+            Arrival::Status { answer } => {
+                self.stats.count_replica(&self.beside);
+                let _ = answer.send(self.stats.to_json());
+            }
             Arrival::Snapshot { number, bytes } => self.beside.on_written(number, bytes),
             // Nobody suspects on its word, and it has nothing left to lose.
             Arrival::Link { .. } | Arrival::Amnesia { .. } => {}

@@ -102,6 +102,11 @@ impl Stats {
         self.state_digest = format!("{:016x}", replica.digest());
     }
 
+    /// For whoever asks over the client port.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("counters are JSON")
+    }
+
     pub(crate) fn count(&mut self, event: &Event) {
         match event {
             Event::Elected { .. } => self.elected_count += 1,

@@ -189,6 +189,11 @@ impl<N: Node> NodeLoop<N> {
                 tracing::info!(%peer, up, "link");
                 self.step(if up { Input::Trust(peer) } else { Input::Suspect(peer) })
             }
+            Arrival::Status { answer } => {
+                // Whoever asked may be gone.
+                let _ = answer.send(self.stats().to_json());
+                Ok(())
+            }
             Arrival::Amnesia { by } => Err(LoopError::Amnesia { by }),
             Arrival::Snapshot { number, bytes } => {
                 self.beside.on_written(number, bytes);
@@ -314,7 +319,6 @@ impl<N: Node> NodeLoop<N> {
                     if let Some(position) = self.journal.kept() {
                         self.outward.send(self.others(), &Wire::<N>::Durable(position));
                     }
-                    *self.inbox.published.lock() = self.stats();
                     if let Some(past) = self.now.checked_sub(GIVE_UP) {
                         self.clients.forget_older(past);
                     }

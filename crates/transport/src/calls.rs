@@ -37,6 +37,8 @@ pub(crate) enum Closed {
     Mismatch(#[from] crate::Mismatch),
     #[error("a later connection of the same node replaced it")]
     Replaced,
+    #[error("this node is stopping")]
+    Stopping,
     #[error("it did not take its replies, and {0} bytes of them were waiting")]
     RepliesNotTaken(usize),
 }
@@ -44,7 +46,7 @@ pub(crate) enum Closed {
 impl Closed {
     /// Whether this is worth a line in the log.
     pub(crate) fn is_suspicious(&self) -> bool {
-        !matches!(self, Closed::HungUp | Closed::Io(_) | Closed::Replaced)
+        !matches!(self, Closed::HungUp | Closed::Io(_) | Closed::Replaced | Closed::Stopping)
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
 
 /// Echoes payloads, and remembers the numbers of the requests.
 #[derive(Clone, Default)]
@@ -42,8 +43,10 @@ impl ClientSink for Echo {
         senders[&connection].flush();
     }
 
-    fn status(&self) -> String {
-        format!("{{\"arrived\":{}}}", self.arrived.lock().len())
+    fn status(&self) -> oneshot::Receiver<String> {
+        let (answer, receiver) = oneshot::channel();
+        let _ = answer.send(format!("{{\"arrived\":{}}}", self.arrived.lock().len()));
+        receiver
     }
 
     fn closed(&self, connection: ConnectionId) {

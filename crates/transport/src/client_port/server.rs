@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
@@ -25,9 +26,9 @@ pub trait ClientSink: Send + Sync + 'static {
     fn opened(&self, connection: ConnectionId, replies: ReplySender);
     /// Requests, in the order in which the client sent them.
     fn submit(&self, connection: ConnectionId, requests: Vec<Request>);
-    /// What the node counts, as JSON.
-    fn status(&self) -> String {
-        "{}".to_owned()
+    /// Asks for what the node counts, as JSON; it is dropped when the node stops, or counts nothing.
+    fn status(&self) -> oneshot::Receiver<String> {
+        oneshot::channel().1
     }
     /// The client is gone; its replies would be dropped.
     fn closed(&self, connection: ConnectionId);
@@ -222,7 +223,8 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             PortRequest::Status {} => {
-                let text = self.shared.sink.status();
+                // One at a time: the next call of this client waits, so that asking is bounded, too.
+                let text = self.shared.sink.status().await.map_err(|_| Closed::Stopping)?;
                 self.calls.answer(request_id, PortResponse::Status(text)).await
             }
             PortRequest::Open { .. } => Err(Closed::NoHello),
