@@ -170,8 +170,7 @@ impl Connection {
         }
     }
 
-    /// What the node counts, as JSON: the text of its `stats.json`, a few tens of
-    /// milliseconds old.
+    /// What the node counts and holds at this moment, as JSON.
     ///
     /// # Errors
     /// If the connection was lost.
