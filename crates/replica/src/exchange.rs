@@ -15,7 +15,7 @@ const COMMITS_BYTES_MAX: usize = 512 << 10;
 /// forgotten their values.
 const ASKED_AGAIN_MAX: u64 = 64;
 
-/// A snapshot for others is given up when the values beyond it make this replica hold
+/// The values beyond a snapshot for others are given up when they make this replica hold
 /// this many times what it ought to.
 const BURDEN_MAX: usize = 4;
 
@@ -117,7 +117,7 @@ impl Replica {
         out.collect = grown(everywhere, executed_of(self.watermarks.everywhere())).or(out.collect.take());
         out.cut = grown(cut, executed_of(self.cuts.agreed())).or(out.cut.take());
         let mut gone = self.forgettable();
-        if let Some(offered) = self.offer.executed() {
+        if let Some(offered) = self.offer.keeps_beyond() {
             gone.intersect(offered);
         }
         self.history.drop_prefix(&gone);
@@ -133,7 +133,7 @@ impl Replica {
 
     /// Whether values are held only because they are beyond the snapshot that is kept.
     fn holds_for_a_snapshot(&self) -> bool {
-        self.offer.executed().is_some_and(|offered| !offered.covers(&self.forgettable()))
+        self.offer.keeps_beyond().is_some_and(|offered| !offered.covers(&self.forgettable()))
     }
 
     /// Executed values beyond `have`, as many as fit into one message.

@@ -12,11 +12,16 @@ const IDLE_PERIODS_MAX: u32 = 100;
 /// The snapshot that a replica keeps for those who lack what is forgotten: one at a
 /// time, for whoever asks, in pieces at the asker's pace.
 ///
-/// While it is kept, so are the values of everything beyond it: whoever has taken it
-/// goes on by fetching.
+/// While it is kept, so are the values of everything beyond it, because whoever has taken
+/// it goes on by fetching; but no more of them than a replica may bear. The snapshot is kept
+/// all the same: an asker that is up hears of what is decided meanwhile, as all nodes do,
+/// and one that is not asks again. (Given up for its values, no large snapshot would ever
+/// arrive under load: each would be given up while it is on its way.)
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offer {
     state: State,
+    /// The values beyond it were too many and are not kept.
+    alone: bool,
     /// Who asked for it and has not got it, as far as known.
     askers: NodeSet,
 }
@@ -33,9 +38,10 @@ enum State {
 }
 
 impl Offer {
-    /// What the snapshot contains: values beyond it are kept.
-    pub(crate) fn executed(&self) -> Option<&Prefix> {
+    /// What the snapshot contains, if values beyond it are kept.
+    pub(crate) fn keeps_beyond(&self) -> Option<&Prefix> {
         match &self.state {
+            _ if self.alone => None,
             State::Nothing => None,
             State::Writing { executed, .. } | State::Ready { executed, .. } => Some(executed),
         }
@@ -55,6 +61,7 @@ impl Offer {
     /// A snapshot with this number is being written.
     pub(crate) fn begin(&mut self, snapshot: u64, executed: Prefix) {
         self.state = State::Writing { snapshot, executed };
+        self.alone = false;
     }
 
     /// It is written; `None` if that failed.
@@ -99,13 +106,15 @@ impl Offer {
         }
     }
 
-    /// Time passes. It is kept no longer if what is kept for it is too much (`burdened`),
-    /// if nobody asks any more, or once all who asked have it and the last `cut`.
+    /// Time passes. The values beyond it are kept no longer if they are too many
+    /// (`burdened`), and neither is it if nobody asks any more, or once all who asked have
+    /// it and the last `cut`.
     pub(crate) fn on_gossip(&mut self, burdened: bool, cut: &Prefix, marks: &Watermarks) {
+        self.alone |= burdened;
         let State::Ready { idle_periods, executed, .. } = &mut self.state else { return };
         *idle_periods += 1;
         let has = |asker| marks.of(asker).is_some_and(|has| has.covers(executed) && has.covers(cut));
-        if burdened || *idle_periods > IDLE_PERIODS_MAX || self.askers.iter().all(has) {
+        if *idle_periods > IDLE_PERIODS_MAX || self.askers.iter().all(has) {
             *self = Offer::default();
         }
     }
@@ -222,12 +231,25 @@ mod tests {
             panic!()
         };
         taking.on_piece((snapshot, offset, size), &bytes);
-        offer.on_gossip(true, &Prefix::default(), &Watermarks::new(NodeSet::first(3)));
+        for _ in 0..=IDLE_PERIODS_MAX {
+            offer.on_gossip(false, &Prefix::default(), &Watermarks::new(NodeSet::first(3)));
+        }
         let (_, ReplicaMessage::NextPiece { snapshot, offset }) = taking.question() else { panic!() };
         let ReplicaMessage::Withdrawn { snapshot } = offer.piece(snapshot, offset) else { panic!() };
         assert!(matches!(taking.on_withdrawn(snapshot), Taken::Ask(_, ReplicaMessage::TakeSnapshot { .. })));
         assert_eq!(taking, Taking::begin(NodeId::new(1), None));
-        assert!(offer.executed().is_none());
+        assert!(offer.keeps_beyond().is_none());
+    }
+
+    #[test]
+    fn what_is_beyond_may_become_too_much_and_the_snapshot_is_there_all_the_same() {
+        let mut offer = ready(vec![1; PIECE_BYTES_MAX + 1]);
+        assert!(offer.keeps_beyond().is_some());
+        offer.on_gossip(true, &Prefix::default(), &Watermarks::new(NodeSet::first(3)));
+        assert!(offer.keeps_beyond().is_none());
+        assert!(matches!(offer.piece(5, 7), ReplicaMessage::Piece { .. }));
+        offer.begin(6, Prefix::default());
+        assert!(offer.keeps_beyond().is_some(), "another begins anew");
     }
 
     #[test]
@@ -237,7 +259,7 @@ mod tests {
         let mut is_kept = |below| {
             marks.announce(asker(), &Prefix::new(&[below]));
             offer.on_gossip(false, &cut, &marks);
-            offer.executed().is_some()
+            offer.keeps_beyond().is_some()
         };
         assert!(is_kept(0) && is_kept(3));
         assert!(!is_kept(4));
