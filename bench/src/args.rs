@@ -59,6 +59,11 @@ client's last one. Recording costs time: do not compare these figures with those
 protocols, or --repeat, FILE's name gets the protocol and the repetition before its extension, such as
 h.multipaxos.2.jsonl for h.jsonl.
 
+With --geo the links between nodes hold back what leaves for half of the round-trip time between their --sites, the
+same for every protocol; clients are beside a node, and as far as it is from any other that they ask. Below the table is then, for each protocol and site, the
+median latency beside the limit: what distance alone costs there without conflicts. Give few clients, so that the
+machine is not what is measured.
+
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
 
@@ -67,6 +72,7 @@ Examples:
   isegoria bench --nodes 5 --clients 1000 --conflict 0.02 --durability memory
   isegoria bench --protocols multipaxos:leader=2,simple-bpaxos --batch 1 --repeat 3
   isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json
+  isegoria bench --nodes 3 --clients 6 --geo configs/rtt/aws-2020.csv --sites us-east-1,us-west-1,eu-west-1
   isegoria bench --protocols multipaxos --conflict 0.1 --duration 3 --history h.jsonl && isegoria check h.jsonl";
 
 impl BenchArgs {

@@ -196,6 +196,7 @@ pub(crate) fn plans(scenario: &Scenario, config: &Config) -> Vec<LoadPlan> {
             conflict: scenario.conflict,
             payload_bytes: scenario.payload,
             seed: scenario.seed,
+            geo: scenario.distance.clone(),
             warm_up_s: scenario.warm_up,
             duration_s: scenario.duration,
             history: None,

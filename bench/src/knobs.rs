@@ -1,7 +1,7 @@
 use crate::{BenchError, ProtocolList, Workload};
 use isegoria::Durability;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The settings of a run that may be left out: the flags of `bench`, and by the same
 /// names the keys of a scenario file.
@@ -41,6 +41,15 @@ pub struct Knobs {
     /// When a write counts as done: memory, os or fsync [default: fsync]
     #[arg(long, value_name = "M")]
     pub durability: Option<Durability>,
+    /// Emulate the distance between sites: round-trip times, a CSV matrix such as configs/rtt/aws-2020.csv
+    #[arg(long, value_name = "FILE")]
+    pub geo: Option<PathBuf>,
+    /// The site of each node, separated by commas; the first ones of the matrix, if left out
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub sites: Option<Vec<String>>,
+    /// What each way between sites takes more, at most, ms [default: 0]
+    #[arg(long, value_name = "MS")]
+    pub jitter_ms: Option<f64>,
     /// Processes that the clients are spread over [default: 1]
     #[arg(long, value_name = "N")]
     pub load_processes: Option<usize>,
@@ -63,12 +72,16 @@ impl Knobs {
     pub fn from_file(file: &Path) -> Result<Knobs, BenchError> {
         let text = std::fs::read_to_string(file)
             .map_err(|error| BenchError::Usage(format!("cannot read {}: {error}", file.display())))?;
-        toml::from_str(&text).map_err(|error| {
+        let mut knobs: Knobs = toml::from_str(&text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = text[..start].matches('\n').count() + 1;
             let message: Vec<&str> = error.message().split_whitespace().collect();
             BenchError::Usage(format!("{}: line {line}: {}", file.display(), message.join(" ")))
-        })
+        })?;
+        // What a file names lies beside it, from wherever it is read.
+        let beside = file.parent().unwrap_or(Path::new(""));
+        knobs.geo = knobs.geo.map(|geo| beside.join(geo));
+        Ok(knobs)
     }
 
     /// These settings; where there is none, the other's.
@@ -86,6 +99,9 @@ impl Knobs {
             reads: self.reads.or(other.reads),
             batch: self.batch.or(other.batch),
             durability: self.durability.or(other.durability),
+            geo: self.geo.or(other.geo),
+            sites: self.sites.or(other.sites),
+            jitter_ms: self.jitter_ms.or(other.jitter_ms),
             load_processes: self.load_processes.or(other.load_processes),
             repeat: self.repeat.or(other.repeat),
             seed: self.seed.or(other.seed),

@@ -9,8 +9,8 @@
 //! a figure that the system or the protocol does not have is none and not 0; of a run everything is kept that is
 //! needed to repeat and to doubt it, and nothing that names the machine or its user.
 //!
-//! Not done here: no caps on the nodes' processors, no emulated WAN; open loop only where a
-//! cluster is overloaded.
+//! Not done here: no caps on the nodes' processors; the emulated distance has neither loss nor
+//! a bandwidth; open loop only where a cluster is overloaded.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: clocks, files and processes.
 
 mod args;
@@ -47,7 +47,7 @@ pub use generator::{KeyChooser, PutEncoder};
 pub use knobs::Knobs;
 pub use measurement::{CpuUs, LatencyUs, Measurement};
 pub use protocol_list::ProtocolList;
-pub use report::{METHOD, Row, Spread};
+pub use report::{METHOD, METHOD_GEO, Row, SiteRow, Spread};
 pub use runner::run;
 pub use scenario::Scenario;
 pub use trials::{DurabilityArgs, EnduranceArgs, OverloadArgs, RecoveryArgs, Trial};

@@ -1,4 +1,4 @@
-use crate::load::LoadResult;
+use crate::load::{LoadResult, NodeLatencies};
 use crate::{BenchError, histogram};
 use hdrhistogram::Histogram;
 use isegoria::Stats;
@@ -56,6 +56,9 @@ pub struct Measurement {
     /// Execution latency: from the submission at the client to the output there. All 0
     /// if nothing was completed, and then the run fails.
     pub latency_us: LatencyUs,
+    /// The same of the clients of each node.
+    #[serde(default)]
+    pub latency_us_by_node: BTreeMap<String, LatencyUs>,
     /// Processor time in the window.
     pub cpu_us_per_command: CpuUs,
     /// The share of vertices that depended on something not executed everywhere.
@@ -81,10 +84,16 @@ impl Measurement {
     pub(crate) fn new(raw: Raw, traits: Traits) -> Result<(Measurement, Histogram<u64>), BenchError> {
         let mut latencies = histogram::empty();
         let mut errors_by_kind = BTreeMap::new();
+        let mut by_node: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
         for load in &raw.loads {
-            let one = histogram::from_text(&load.histogram)
-                .ok_or_else(|| BenchError::Load("a load process sent a damaged histogram".to_owned()))?;
-            latencies.add(one).map_err(|error| BenchError::Load(error.to_string()))?;
+            for NodeLatencies { node, histogram } in &load.latencies {
+                let one = histogram::from_text(histogram)
+                    .ok_or_else(|| BenchError::Load("a load process sent a damaged histogram".to_owned()))?;
+                let at_node = by_node.entry(node.to_string()).or_insert_with(histogram::empty);
+                for into in [at_node, &mut latencies] {
+                    into.add(&one).map_err(|error| BenchError::Load(error.to_string()))?;
+                }
+            }
             for (kind, count) in &load.errors {
                 *errors_by_kind.entry(kind.clone()).or_default() += count;
             }
@@ -106,6 +115,10 @@ impl Measurement {
             throughput_ops_s: throughput,
             errors_by_kind,
             latency_us: histogram::percentiles(&latencies).unwrap_or_default(),
+            latency_us_by_node: by_node
+                .iter()
+                .filter_map(|(node, latencies)| Some((node.clone(), histogram::percentiles(latencies)?)))
+                .collect(),
             cpu_us_per_command: CpuUs {
                 servers_total: servers.and_then(|nodes| per_command(nodes.iter().sum())),
                 busiest_node: servers
@@ -135,10 +148,12 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use isegoria_types::NodeId;
     use std::time::Duration;
 
     /// A load of two seconds with these latencies, µs.
-    fn load(latencies: &[u64], cpu_us: Option<u64>) -> LoadResult {
+    fn load(node: usize, latencies: &[u64], cpu_us: Option<u64>) -> LoadResult {
+        let node = NodeId::new(node);
         let mut histogram = histogram::empty();
         latencies.iter().for_each(|us| histogram::record(&mut histogram, Duration::from_micros(*us)));
         LoadResult {
@@ -146,7 +161,7 @@ pub(crate) mod tests {
             errors: BTreeMap::from([("unknown".to_owned(), 1)]),
             window_s: 2.0,
             cpu_us,
-            histogram: histogram::to_text(&histogram),
+            latencies: vec![NodeLatencies { node, histogram: histogram::to_text(&histogram) }],
         }
     }
 
@@ -162,7 +177,7 @@ pub(crate) mod tests {
             ..Stats::default()
         };
         Raw {
-            loads: vec![load(&[100, 200, 300, 400], Some(40)), load(&[500, 600, 700, 800], Some(40))],
+            loads: vec![load(0, &[100, 200, 300, 400], Some(40)), load(1, &[500, 600, 700, 800], Some(40))],
             servers_us_per_s: Some(vec![30.0, 10.0]),
             stats: vec![("n1".to_owned(), Some(stats(2))), ("n2".to_owned(), Some(stats(4)))],
         }
@@ -176,6 +191,9 @@ pub(crate) mod tests {
         assert_eq!((found.completed, found.errors(), latencies.len()), (8, 2, 8));
         assert_eq!((found.throughput_ops_s, found.window_s), (4.0, 2.0));
         assert_eq!((found.latency_us.p50, found.latency_us.p999), (400, 800));
+        let at_each: Vec<(&str, u64)> =
+            found.latency_us_by_node.iter().map(|(node, latency)| (&node[..], latency.max)).collect();
+        assert_eq!(at_each, [("n1", 400), ("n2", 800)]);
         let cpu = found.cpu_us_per_command;
         assert_eq!((cpu.servers_total, cpu.busiest_node, cpu.clients), (Some(10.0), Some(7.5), Some(10.0)));
         assert_eq!(
@@ -187,7 +205,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_not_known_is_none() {
         let raw = Raw {
-            loads: vec![load(&[], None)],
+            loads: vec![load(0, &[], None)],
             servers_us_per_s: None,
             stats: vec![("n1".to_owned(), None)],
         };
@@ -202,7 +220,7 @@ pub(crate) mod tests {
     #[test]
     fn a_damaged_histogram_is_an_error() {
         let mut raw = raw();
-        raw.loads[1].histogram.truncate(7);
+        raw.loads[1].latencies[0].histogram.truncate(7);
         assert!(Measurement::new(raw, GRAPH).is_err());
     }
 }

@@ -1,11 +1,15 @@
 use crate::scenario::is_zero;
 use crate::{CpuUs, LatencyUs, Measurement, Scenario};
+use isegoria::GeoConfig;
+use isegoria_types::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What the figures mean on one machine; see "One machine is not n machines" in the
 /// benchmarking notes.
 pub const METHOD: &str = "cpu-per-command";
+/// The same where distance between the nodes is emulated.
+pub const METHOD_GEO: &str = "cpu-per-command,emulated-wan";
 
 /// One protocol's row: medians over the repetitions. The JSON output is a list of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +44,7 @@ pub struct Row {
     pub warm_up_s: f64,
     /// Processes that the clients were spread over.
     pub load_processes: usize,
-    /// Which honest way of measuring on one machine was on: [`METHOD`].
+    /// Which honest way of measuring on one machine was on: [`METHOD`] or [`METHOD_GEO`].
     pub method: String,
     /// Answers a second.
     pub throughput_ops_s: f64,
@@ -50,6 +54,9 @@ pub struct Row {
     pub errors_by_kind: BTreeMap<String, u64>,
     /// Latencies from submission to output.
     pub latency_us: LatencyUs,
+    /// Latencies of the clients of each node, where distance is emulated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<SiteRow>,
     /// The share of vertices chosen on the fast path; none where the protocol has none.
     pub fast_path_ratio: Option<f64>,
     /// Processor time a command.
@@ -60,6 +67,21 @@ pub struct Row {
     pub spread: Spread,
     /// Each repetition.
     pub repetitions: Vec<Measurement>,
+}
+
+/// The clients at one site, whose own node they ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// The node.
+    pub node: String,
+    /// Where it is.
+    pub site: String,
+    /// The least latency that distance allows the protocol here, without conflicts, µs.
+    pub limit_us: f64,
+    /// What was measured: medians over the repetitions.
+    pub latency_us: LatencyUs,
+    /// The median latency against the limit; none if the limit is 0.
+    pub ratio: Option<f64>,
 }
 
 /// Smallest and largest over the repetitions.
@@ -76,12 +98,16 @@ pub struct Spread {
 }
 
 impl Row {
-    /// The row of `protocol`.
+    /// The row of `protocol`. `limits_us` are those of [`Scenario::limits_us`].
     ///
     /// # Panics
     /// If there is no repetition.
     #[must_use]
-    pub fn new(scenario: &Scenario, protocol: String, repetitions: Vec<Measurement>) -> Row {
+    pub fn new(
+        scenario: &Scenario,
+        (protocol, limits_us): (String, Option<Vec<f64>>),
+        repetitions: Vec<Measurement>,
+    ) -> Row {
         assert!(!repetitions.is_empty(), "{protocol}: a row without a measurement");
         let all = Repetitions(&repetitions);
         let mut errors_by_kind = BTreeMap::new();
@@ -103,17 +129,17 @@ impl Row {
             duration_s: scenario.duration,
             warm_up_s: scenario.warm_up,
             load_processes: scenario.load_processes,
-            method: METHOD.to_owned(),
+            method: if scenario.distance.is_some() { METHOD_GEO } else { METHOD }.to_owned(),
             throughput_ops_s: all.median(|one| one.throughput_ops_s),
             errors: repetitions.iter().map(Measurement::errors).sum(),
             errors_by_kind,
-            latency_us: LatencyUs {
-                p50: all.median_latency(|latency| latency.p50),
-                p95: all.median_latency(|latency| latency.p95),
-                p99: all.median_latency(|latency| latency.p99),
-                p999: all.median_latency(|latency| latency.p999),
-                max: all.median_latency(|latency| latency.max),
-            },
+            latency_us: all.median_latencies(|one| Some(&one.latency_us)),
+            sites: scenario
+                .distance
+                .iter()
+                .zip(limits_us)
+                .flat_map(|(geo, limits)| all.sites(geo, limits))
+                .collect(),
             fast_path_ratio: all.median_known(|one| one.fast_path_ratio),
             cpu_us_per_command: CpuUs {
                 servers_total: all.median_known(|one| one.cpu_us_per_command.servers_total),
@@ -140,11 +166,37 @@ impl Repetitions<'_> {
         median(self.0.iter().filter_map(figure).collect())
     }
 
-    fn median_latency(&self, figure: impl Fn(&LatencyUs) -> u64) -> u64 {
-        let median = self.median(|one| figure(&one.latency_us) as f64);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A latency again.
-        let rounded = median.round() as u64;
-        rounded
+    /// Each percentile's median over those that have it; 0 if nobody does.
+    fn median_latencies<'a>(&'a self, of: impl Fn(&'a Measurement) -> Option<&'a LatencyUs>) -> LatencyUs {
+        let known: Vec<&LatencyUs> = self.0.iter().filter_map(of).collect();
+        let middle = |figure: fn(&LatencyUs) -> u64| {
+            let median = median(known.iter().map(|latency| figure(latency) as f64).collect()).unwrap_or(0.0);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A latency again.
+            let rounded = median.round() as u64;
+            rounded
+        };
+        LatencyUs {
+            p50: middle(|latency| latency.p50),
+            p95: middle(|latency| latency.p95),
+            p99: middle(|latency| latency.p99),
+            p999: middle(|latency| latency.p999),
+            max: middle(|latency| latency.max),
+        }
+    }
+
+    fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>) -> Vec<SiteRow> {
+        let row = |(index, limit_us): (usize, f64)| {
+            let node = NodeId::new(index).to_string();
+            let latency_us = self.median_latencies(|one| one.latency_us_by_node.get(&node));
+            SiteRow {
+                site: geo.sites[index].clone(),
+                limit_us,
+                ratio: (limit_us > 0.0).then(|| latency_us.p50 as f64 / limit_us),
+                latency_us,
+                node,
+            }
+        };
+        limits_us.into_iter().enumerate().map(row).collect()
     }
 
     fn spread(&self) -> Spread {
@@ -193,7 +245,7 @@ pub(crate) mod tests {
             one
         });
         let scenario = Scenario::new(Knobs::default()).unwrap();
-        Row::new(&scenario, protocol.to_owned(), repetitions.collect())
+        Row::new(&scenario, (protocol.to_owned(), None), repetitions.collect())
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use crate::scenario::RTT_FILE;
 use crate::{BenchError, Environment, Row, Scenario, histogram, table};
 use hdrhistogram::Histogram;
 use std::fs::OpenOptions;
@@ -66,6 +67,9 @@ impl Folder {
     pub(crate) fn fill(&self, contents: &Contents<'_>) -> Result<(), BenchError> {
         let json = |value: serde_json::Result<String>| value.expect("figures are JSON") + "\n";
         self.write("input.toml", contents.scenario.to_toml().as_bytes())?;
+        if let Some(geo) = &contents.scenario.distance {
+            self.write(RTT_FILE, geo.to_csv().as_bytes())?;
+        }
         self.write("env.json", json(serde_json::to_string_pretty(contents.environment)).as_bytes())?;
         self.write("summary.json", json(serde_json::to_string_pretty(contents.rows)).as_bytes())?;
         self.write("table.txt", table::table(contents.rows).as_bytes())?;

@@ -125,9 +125,10 @@ impl Runner<'_> {
             }
         }
         let rows = protocols.iter().zip(measured).map(|(spec, (measurements, latencies))| {
-            (Row::new(self.scenario, spec.to_string(), measurements), latencies)
+            let protocol = (spec.to_string(), self.scenario.limits_us(spec)?);
+            Ok((Row::new(self.scenario, protocol, measurements), latencies))
         });
-        Ok(rows.collect())
+        rows.collect()
     }
 
     /// Where the history of a run goes: if there are several runs, the name says which it is.

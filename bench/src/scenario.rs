@@ -1,19 +1,37 @@
 use crate::generator::CLIENTS_MAX;
 use crate::{BenchError, Knobs, ProtocolList, Workload};
-use isegoria::{Config, Durability, ProtocolSpec};
-use isegoria_types::Role;
+use isegoria::{Config, Durability, GeoConfig, ProtocolSpec, RttMatrix};
+use isegoria_types::{NodeId, Role};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of a command beside its value: the encoding, and a key of 8 bytes.
 const COMMAND_OVERHEAD: usize = 32;
 /// The longest warm-up or window, s: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
+/// The round-trip times of a run, beside its `input.toml`.
+pub(crate) const RTT_FILE: &str = "rtt.csv";
+
 /// For what is written only if there is something to say.
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
 pub(crate) fn is_zero(share: &f64) -> bool {
     *share == 0.0
+}
+
+/// How far apart the nodes are to be.
+fn distance(knobs: &Knobs, nodes: usize, jitter_ms: f64) -> Result<Option<GeoConfig>, BenchError> {
+    let Some(file) = &knobs.geo else {
+        let stray = [("sites", knobs.sites.is_some()), ("jitter-ms", knobs.jitter_ms.is_some())];
+        return match stray.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(BenchError::Usage(format!(
+                "{name}: says nothing without round-trip times; add --geo configs/rtt/aws-2020.csv, or leave it out"
+            ))),
+            None => Ok(None),
+        };
+    };
+    let matrix = RttMatrix::from_file(file)?;
+    Ok(Some(GeoConfig::new(&matrix, knobs.sites.as_deref(), nodes, jitter_ms)?))
 }
 
 /// A run, with every setting known and every rule checked. Written as `input.toml`,
@@ -46,6 +64,18 @@ pub struct Scenario {
     pub batch: usize,
     /// When a write counts as done.
     pub durability: Durability,
+    /// The file of round-trip times, if distance is emulated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<PathBuf>,
+    /// The site of each node, if they were chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<String>>,
+    /// What each way takes more, at most, ms.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub jitter_ms: f64,
+    /// How far apart the nodes are, as found in the file.
+    #[serde(skip)]
+    pub distance: Option<GeoConfig>,
     /// Processes that the clients are spread over.
     pub load_processes: usize,
     /// Measurements of each protocol.
@@ -62,8 +92,11 @@ impl Scenario {
     pub fn new(knobs: Knobs) -> Result<Scenario, BenchError> {
         let workload = knobs.workload.unwrap_or(Workload::Epaxos13);
         let (nodes, clients) = (knobs.nodes.unwrap_or(3), knobs.clients.unwrap_or(256));
+        let jitter_ms = knobs.jitter_ms.unwrap_or(0.0);
+        let distance = distance(&knobs, nodes, jitter_ms)?;
+        let far = if distance.is_some() { "-geo" } else { "" };
         let scenario = Scenario {
-            name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}", workload.name())),
+            name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}{far}", workload.name())),
             protocols: knobs.protocols.unwrap_or_else(ProtocolList::all),
             nodes,
             clients,
@@ -75,6 +108,10 @@ impl Scenario {
             reads: knobs.reads.unwrap_or(0.0),
             batch: knobs.batch.unwrap_or(128),
             durability: knobs.durability.unwrap_or(Durability::Fsync),
+            geo: knobs.geo,
+            sites: knobs.sites,
+            jitter_ms,
+            distance,
             load_processes: knobs.load_processes.unwrap_or(1),
             repeat: knobs.repeat.unwrap_or(1),
             seed: knobs.seed.unwrap_or(1),
@@ -139,6 +176,7 @@ impl Scenario {
         let mut config = Config::loopback(spec, self.nodes, 1, data_dir)?;
         config.durability = self.durability;
         config.limits.batch_max = self.batch;
+        config.geo.clone_from(&self.distance);
         let limit = config.limits.payload_bytes_max.saturating_sub(COMMAND_OVERHEAD);
         if self.payload > limit {
             let payload = self.payload;
@@ -156,6 +194,20 @@ impl Scenario {
         Ok(config)
     }
 
+    /// The least latency of `spec` at each node, µs, if distance is emulated: the clients
+    /// of a node are beside it.
+    ///
+    /// # Errors
+    /// If the nodes do not fit the protocol.
+    pub fn limits_us(&self, spec: &ProtocolSpec) -> Result<Option<Vec<f64>>, BenchError> {
+        let Some(geo) = &self.distance else { return Ok(None) };
+        let config = self.cluster(spec, Path::new("data"))?;
+        let (protocol, layout) = (isegoria::protocol(&spec.name)?, config.layout()?);
+        let round_trip = |from: NodeId, to: NodeId| geo.round_trip_ms(from.index(), to.index()) * 1e3;
+        let limit = |index| protocol.limit(&layout, &config.options, NodeId::new(index), &round_trip);
+        Ok(Some((0..self.nodes).map(limit).collect::<Result<_, _>>()?))
+    }
+
     /// The conflict probability, if the workload has one.
     #[must_use]
     pub fn conflict_configured(&self) -> Option<f64> {
@@ -168,6 +220,8 @@ impl Scenario {
     /// Never: a scenario is TOML.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a scenario is TOML")
+        // The matrix is kept beside it.
+        let geo = self.geo.as_ref().map(|_| PathBuf::from(RTT_FILE));
+        toml::to_string(&Scenario { geo, ..self.clone() }).expect("a scenario is TOML")
     }
 }

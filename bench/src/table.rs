@@ -3,9 +3,18 @@
 use crate::Row;
 
 /// What was measured how, below each table.
-const FACE: &str = "\
-way: CPU per command on one machine (no CPU caps, no emulated WAN). All processes share its cores, so ops/s is not\n\
-     what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest node) is the ops/s of equal machines, one a node.";
+fn face(is_far: bool) -> String {
+    let wan = if is_far {
+        "distance emulated in the links: half a round trip each way, nothing lost"
+    } else {
+        "no emulated WAN"
+    };
+    format!(
+        "way: CPU per command on one machine (no CPU caps, {wan}).\n     All processes share its cores, so ops/s is not \
+         what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest\n     node) is the ops/s of equal machines, one \
+         a node.\n"
+    )
+}
 
 struct Column {
     head: &'static str,
@@ -50,9 +59,41 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.errors_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
     }
-    text.push_str(FACE);
-    text.push('\n');
+    text.push_str(&sites(rows));
+    text.push_str(&face(rows.iter().any(|row| !row.sites.is_empty())));
     text
+}
+
+/// Latency by site beside what distance allows, where it is emulated.
+fn sites(rows: &[Row]) -> String {
+    if rows.iter().all(|row| row.sites.is_empty()) {
+        return String::new();
+    }
+    let text = |words: [&str; 7]| words.map(str::to_owned).to_vec();
+    let mut lines = vec![
+        text(["latency by site", "node", "site", "limit", "p50", "p50 / limit", "p99"]),
+        text(["", "", "", "ms", "ms", "", "ms"]),
+    ];
+    for row in rows {
+        lines.extend(row.sites.iter().map(|at| {
+            vec![
+                row.protocol.clone(),
+                at.node.clone(),
+                at.site.clone(),
+                format!("{:.1}", at.limit_us / 1e3),
+                ms(at.latency_us.p50),
+                at.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.3}")),
+                ms(at.latency_us.p99),
+            ]
+        }));
+    }
+    format!("\n{}\n", aligned(&lines))
+}
+
+fn ms(us: u64) -> String {
+    #[allow(clippy::cast_precision_loss)] // Below 2^52 µs.
+    let ms = us as f64 / 1e3;
+    format!("{ms:.1}")
 }
 
 /// Cells under each other: the first column to the left, the others to the right, with a

@@ -1,7 +1,7 @@
 //! Every file under `configs/` is loaded, and what its comments promise is held.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // It reads files.
 
-use isegoria::{Config, Endpoint};
+use isegoria::{Config, Endpoint, RttMatrix};
 use isegoria_bench::{Knobs, Scenario};
 use isegoria_types::{NodeSet, Role};
 use std::path::{Path, PathBuf};
@@ -47,11 +47,24 @@ fn every_workload_is_a_scenario() {
 }
 
 #[test]
+fn every_matrix_is_whole() {
+    let files = files("rtt");
+    assert!(files.len() >= 2);
+    for file in files {
+        let matrix = RttMatrix::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert!(matrix.sites().len() >= 5, "{}", file.display());
+    }
+}
+
+#[test]
 fn no_folder_is_forgotten() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
     for entry in std::fs::read_dir(path).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(["clusters", "workloads"].contains(&name.as_str()), "configs/{name} is loaded by no test");
+        assert!(
+            ["clusters", "rtt", "workloads"].contains(&name.as_str()),
+            "configs/{name} is loaded by no test"
+        );
     }
 }
 

@@ -3,10 +3,11 @@ use crate::cpu::{Process, processor_time_us};
 use crate::generator::{KeyChooser, PutEncoder};
 use crate::histogram;
 use crate::load::recording::Recording;
-use crate::load::{LoadLine, LoadPlan, LoadResult, WindowEdge};
+use crate::load::{LoadLine, LoadPlan, LoadResult, NodeLatencies, WindowEdge};
 use hdrhistogram::Histogram;
 use isegoria::Endpoint;
 use isegoria_client::{ClientOptions, Completed, Pool, SessionIndex, SubmitError};
+use isegoria_types::NodeId;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Clients {
 
 struct Client {
     session: SessionIndex,
+    /// Which of the plan's seats it has.
+    home: usize,
     keys: KeyChooser,
     /// When its outstanding command was submitted.
     submitted: Instant,
@@ -41,11 +44,16 @@ impl Clients {
         let mut pool = Pool::connect(&endpoints, ClientOptions::default())
             .await
             .map_err(|error| BenchError::Load(error.to_string()))?;
-        let homes = plan.seats.iter().flat_map(|seats| std::iter::repeat_n(seats.node, seats.clients));
+        if let Some(geo) = &plan.geo {
+            pool.emulate((0..geo.sites.len()).map(|site| geo.distances(site)).collect());
+        }
+        let homes = plan.seats.iter().enumerate();
+        let homes = homes.flat_map(|(home, seats)| std::iter::repeat_n((home, seats.node), seats.clients));
         let seats = homes
             .enumerate()
-            .map(|(index, home)| Client {
-                session: pool.add_session(home),
+            .map(|(index, (home, node))| Client {
+                session: pool.add_session(node),
+                home,
                 keys: KeyChooser::new(&plan.workload, plan.conflict, plan.seed, plan.first_client + index),
                 submitted: Instant::now(),
                 answered: false,
@@ -60,7 +68,8 @@ impl Clients {
     pub(crate) async fn run(mut self, plan: &LoadPlan, say: Say) -> Result<LoadResult, BenchError> {
         let start = Instant::now();
         let begin = start + Duration::from_secs_f64(plan.warm_up_s);
-        let mut meter = Meter::new(start, begin, Duration::from_secs_f64(plan.duration_s));
+        let nodes = plan.seats.iter().map(|seats| seats.node).collect();
+        let mut meter = Meter::new((start, begin), Duration::from_secs_f64(plan.duration_s), nodes);
         for index in 0..self.seats.len() {
             self.submit(index, start).await?;
         }
@@ -140,11 +149,12 @@ struct Meter {
     done: u64,
     completed: u64,
     errors: BTreeMap<String, u64>,
-    latencies: Histogram<u64>,
+    /// In the order of the plan's seats.
+    latencies: Vec<(NodeId, Histogram<u64>)>,
 }
 
 impl Meter {
-    fn new(start: Instant, begin: Instant, duration: Duration) -> Meter {
+    fn new((start, begin): (Instant, Instant), duration: Duration, nodes: Vec<NodeId>) -> Meter {
         Meter {
             phase: Phase::WarmUp,
             next_phase: begin,
@@ -157,7 +167,7 @@ impl Meter {
             done: 0,
             completed: 0,
             errors: BTreeMap::new(),
-            latencies: histogram::empty(),
+            latencies: nodes.into_iter().map(|node| (node, histogram::empty())).collect(),
         }
     }
 
@@ -208,7 +218,7 @@ impl Meter {
         match end.result {
             Ok(_) => {
                 self.completed += 1;
-                histogram::record(&mut self.latencies, now - client.submitted);
+                histogram::record(&mut self.latencies[client.home].1, now - client.submitted);
             }
             Err(error) => *self.errors.entry(kind(&error).to_owned()).or_default() += 1,
         }
@@ -225,9 +235,13 @@ impl Meter {
             errors: self.errors,
             window_s: self.window_s,
             cpu_us: self.cpu_us,
-            histogram: histogram::to_text(&self.latencies),
+            latencies: self.latencies.iter().map(|(node, latencies)| in_text(*node, latencies)).collect(),
         }
     }
+}
+
+fn in_text(node: NodeId, latencies: &Histogram<u64>) -> NodeLatencies {
+    NodeLatencies { node, histogram: histogram::to_text(latencies) }
 }
 
 fn kind(error: &SubmitError) -> &'static str {

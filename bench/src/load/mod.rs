@@ -14,7 +14,7 @@ mod plan;
 mod recording;
 mod values;
 
-pub use plan::{HistoryPlan, LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
+pub use plan::{HistoryPlan, LoadLine, LoadPlan, LoadResult, NodeLatencies, Seats, WindowEdge};
 
 use crate::BenchError;
 use std::io::{BufRead, Read, Write};

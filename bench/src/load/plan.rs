@@ -1,5 +1,5 @@
 use crate::Workload;
-use isegoria::Endpoint;
+use isegoria::{Endpoint, GeoConfig};
 use isegoria_types::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +22,9 @@ pub struct LoadPlan {
     pub payload_bytes: usize,
     /// The run's seed.
     pub seed: u64,
+    /// How far clients are from nodes, if that is emulated: a client is at its node's site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<GeoConfig>,
     /// How long the load runs before it is measured, s.
     pub warm_up_s: f64,
     /// How long it is measured, s.
@@ -94,7 +97,17 @@ pub struct LoadResult {
     pub window_s: f64,
     /// Processor time of this process in the window, µs, if the system tells.
     pub cpu_us: Option<u64>,
-    /// Latencies of the completed commands, µs: HDR's V2 encoding as base64.
+    /// Latencies of the completed commands.
+    pub latencies: Vec<NodeLatencies>,
+}
+
+/// Latencies of the clients of one node, whoever answered them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeLatencies {
+    /// The node that they ask first.
+    pub node: NodeId,
+    /// Latencies, µs: HDR's V2 encoding as base64.
     pub histogram: String,
 }
 

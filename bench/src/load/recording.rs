@@ -130,6 +130,7 @@ mod tests {
             conflict: 0.5,
             payload_bytes: 100,
             seed: 1,
+            geo: None,
             warm_up_s: 0.0,
             duration_s: 1.0,
             history: Some(HistoryPlan { file, origin_us: 0, reads: 0.5 }),

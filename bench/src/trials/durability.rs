@@ -117,7 +117,7 @@ pub(crate) async fn run(args: &DurabilityArgs, lab: &Lab<'_>) -> Result<Found, B
     let kinds = scenarios.iter().flat_map(|scenario| specs.iter().map(move |spec| (scenario, spec)));
     let rows: Vec<Row> = kinds
         .zip(measured)
-        .map(|((scenario, spec), all)| Row::new(scenario, spec.to_string(), all))
+        .map(|((scenario, spec), all)| Row::new(scenario, (spec.to_string(), None), all))
         .collect();
     let empty = rows.iter().filter(|row| row.repetitions.iter().any(|one| one.completed == 0));
     let broken = empty

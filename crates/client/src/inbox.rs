@@ -12,7 +12,7 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Answers from a node.
-    Replies(Vec<Reply>),
+    Replies(NodeId, Vec<Reply>),
     /// The connection stands.
     Up(NodeId),
     /// The connection is lost, with everything in flight.

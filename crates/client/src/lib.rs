@@ -18,6 +18,7 @@ mod inbox;
 mod options;
 mod pool;
 mod status;
+mod ways;
 mod wire;
 
 pub use client::Client;

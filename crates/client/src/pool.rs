@@ -1,11 +1,12 @@
 use crate::inbox::{Event, Inbox};
+use crate::ways::{Ways, arrival};
 use crate::wire::{Open, Route, Wire};
 use crate::{ClientError, ClientOptions};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use isegoria_session::{Outbox, Session, SubmitError, Targets};
-use isegoria_transport::Endpoint;
 use isegoria_transport::client_port::{Connection, Opened};
+use isegoria_transport::{Distance, Endpoint};
 use isegoria_types::{ClientId, NodeId, NodeSet, Outcome, Refusal, Reply, RequestId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Pool {
     due: Vec<u64>,
     outbox: Outbox,
     in_flight_count: usize,
+    /// If sessions are made to seem far from nodes.
+    ways: Option<Ways>,
     started: Instant,
     next_tick_ms: u64,
 }
@@ -86,9 +89,16 @@ impl Pool {
             due: Vec::new(),
             outbox: Outbox::default(),
             in_flight_count: 0,
+            ways: None,
             started,
             next_tick_ms: 0,
         })
+    }
+
+    /// Makes sessions seem far from nodes: by the home of a session, where its client is, and
+    /// then by node. Connecting and what has no session are not delayed.
+    pub fn emulate(&mut self, distances: Vec<Vec<Distance>>) {
+        self.ways = Some(Ways::new(distances));
     }
 
     /// What the node that answered first said about the cluster.
@@ -186,6 +196,7 @@ impl Pool {
             tokio::select! {
                 biased;
                 () = self.inbox.arrived() => {}
+                () = arrival(self.ways.as_ref()) => {}
                 () = tokio::time::sleep(Duration::from_millis(TICK_MS)), if self.in_flight_count > 0 => {}
             }
         }
@@ -211,6 +222,9 @@ impl Pool {
             self.on_event(event, now_ms);
         }
         self.events = events;
+        while let Some(reply) = self.ways.as_mut().and_then(Ways::answered) {
+            self.on_reply(reply, now_ms);
+        }
         if now_ms >= self.next_tick_ms {
             self.next_tick_ms = now_ms + TICK_MS;
             for index in 0..self.seats.len() {
@@ -225,9 +239,12 @@ impl Pool {
 
     fn on_event(&mut self, event: Event, now_ms: u64) {
         match event {
-            Event::Replies(replies) => {
+            Event::Replies(node, replies) => {
                 for reply in replies {
-                    self.on_reply(reply, now_ms);
+                    match (&mut self.ways, self.seat_of.get(&reply.request.client)) {
+                        (Some(ways), Some(&index)) => ways.answer(self.seats[index].home, node, reply),
+                        _ => self.on_reply(reply, now_ms),
+                    }
                 }
             }
             Event::Unsent(requests) => {
@@ -261,12 +278,19 @@ impl Pool {
     }
 
     fn stage_sends(&mut self) {
+        while let Some((node, request)) = self.ways.as_mut().and_then(Ways::asked) {
+            self.wire_to(node).stage(request);
+        }
         if self.outbox.sends.is_empty() {
             return;
         }
         let mut sends = std::mem::take(&mut self.outbox.sends);
         for (node, request) in sends.drain(..) {
-            if let Some(Some(wire)) = self.wires.get_mut(node.index()) {
+            if let Some(ways) = &mut self.ways
+                && let Some(&index) = self.seat_of.get(&request.id.client)
+            {
+                ways.ask(self.seats[index].home, node, request);
+            } else if let Some(Some(wire)) = self.wires.get_mut(node.index()) {
                 wire.stage(request);
             } else {
                 self.wire_to(node).stage(request);

@@ -162,7 +162,7 @@ async fn carry(shared: &Shared, open: Open) {
                 let Ok(replies) = replies else { return };
                 polls.push(connection.replies());
                 if !replies.is_empty() {
-                    shared.inbox.push(Event::Replies(replies));
+                    shared.inbox.push(Event::Replies(shared.route.node, replies));
                 }
             }
             Some(outcome) = submits.next() => {

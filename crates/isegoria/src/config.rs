@@ -1,4 +1,4 @@
-use crate::{Durability, Endpoint, ProtocolSpec};
+use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec};
 use isegoria_runtime::{Limits, Member, Retention, Settings};
 use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Config {
     /// Limits and times.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// How far apart the nodes are made to seem; not at all, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo: Option<GeoConfig>,
     /// The nodes, in the order of their ids.
     #[serde(rename = "node")]
     pub nodes: Vec<NodeConfig>,
@@ -116,6 +119,57 @@ impl Default for LimitsConfig {
     }
 }
 
+impl LimitsConfig {
+    fn check(&self) -> Result<(), ConfigFileError> {
+        let refuse = |sentence: String| Err(ConfigFileError(sentence));
+        for (field, value) in [("batch_max", self.batch_max), ("pending_max", self.pending_max)] {
+            if value == 0 {
+                return refuse(format!("limits.{field} = 0: must be at least 1"));
+            }
+        }
+        if self.pending_bytes_max < self.payload_bytes_max {
+            return refuse(format!(
+                "limits.pending_bytes_max = {}: must be at least payload_bytes_max = {}",
+                self.pending_bytes_max, self.payload_bytes_max
+            ));
+        }
+        if self.commands_per_s_max == Some(0) {
+            return refuse(
+                "limits.commands_per_s_max = 0: must be at least 1; leave it out for no limit".to_owned(),
+            );
+        }
+        let payload_limit = 4 << 20;
+        if self.payload_bytes_max == 0 || self.payload_bytes_max > payload_limit {
+            let found = self.payload_bytes_max;
+            return refuse(format!(
+                "limits.payload_bytes_max = {found}: must be between 1 and {payload_limit} bytes"
+            ));
+        }
+        let count_limit = usize::try_from(WINDOW_MAX / 4).unwrap_or(usize::MAX);
+        if self.retain_count_max == 0 || self.retain_count_max > count_limit {
+            let found = self.retain_count_max;
+            return refuse(format!("limits.retain_count_max = {found}: must be between 1 and {count_limit}"));
+        }
+        if self.retain_bytes_max == 0 {
+            return refuse("limits.retain_bytes_max = 0: must be at least 1 byte".to_owned());
+        }
+        if self.session_expiry_ms < 1000 {
+            let found = self.session_expiry_ms;
+            return refuse(format!("limits.session_expiry_ms = {found}: must be at least 1000"));
+        }
+        // A record holds a payload, its footprint and whatever went into the same batch.
+        let record = (10 * self.payload_bytes_max as u64).max(65_536);
+        if self.segment_bytes < record || self.checkpoint_bytes < self.segment_bytes {
+            return refuse(format!(
+                "limits.segment_bytes = {}: must be at least {record}, ten times payload_bytes_max, and \
+                 checkpoint_bytes = {} at least as much",
+                self.segment_bytes, self.checkpoint_bytes
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl Config {
     /// Reads and checks a file.
     ///
@@ -171,6 +225,7 @@ impl Config {
             options: spec.options.clone(),
             quorum: spec.quorum.clone().unwrap_or_default(),
             limits: LimitsConfig::default(),
+            geo: None,
             nodes: (0..count).map(node).collect::<Result<_, _>>()?,
         };
         config.check()?;
@@ -205,50 +260,9 @@ impl Config {
                 return refuse(format!("node {}: a leader needs a `client` address", node.name));
             }
         }
-        let limits = &self.limits;
-        for (field, value) in [("batch_max", limits.batch_max), ("pending_max", limits.pending_max)] {
-            if value == 0 {
-                return refuse(format!("limits.{field} = 0: must be at least 1"));
-            }
-        }
-        if limits.pending_bytes_max < limits.payload_bytes_max {
-            return refuse(format!(
-                "limits.pending_bytes_max = {}: must be at least payload_bytes_max = {}",
-                limits.pending_bytes_max, limits.payload_bytes_max
-            ));
-        }
-        if limits.commands_per_s_max == Some(0) {
-            return refuse(
-                "limits.commands_per_s_max = 0: must be at least 1; leave it out for no limit".to_owned(),
-            );
-        }
-        let payload_limit = 4 << 20;
-        if limits.payload_bytes_max == 0 || limits.payload_bytes_max > payload_limit {
-            let found = limits.payload_bytes_max;
-            return refuse(format!(
-                "limits.payload_bytes_max = {found}: must be between 1 and {payload_limit} bytes"
-            ));
-        }
-        let count_limit = usize::try_from(WINDOW_MAX / 4).unwrap_or(usize::MAX);
-        if limits.retain_count_max == 0 || limits.retain_count_max > count_limit {
-            let found = limits.retain_count_max;
-            return refuse(format!("limits.retain_count_max = {found}: must be between 1 and {count_limit}"));
-        }
-        if limits.retain_bytes_max == 0 {
-            return refuse("limits.retain_bytes_max = 0: must be at least 1 byte".to_owned());
-        }
-        if limits.session_expiry_ms < 1000 {
-            let found = limits.session_expiry_ms;
-            return refuse(format!("limits.session_expiry_ms = {found}: must be at least 1000"));
-        }
-        // A record holds a payload, its footprint and whatever went into the same batch.
-        let record = (10 * limits.payload_bytes_max as u64).max(65_536);
-        if limits.segment_bytes < record || limits.checkpoint_bytes < limits.segment_bytes {
-            return refuse(format!(
-                "limits.segment_bytes = {}: must be at least {record}, ten times payload_bytes_max, and \
-                 checkpoint_bytes = {} at least as much",
-                limits.segment_bytes, limits.checkpoint_bytes
-            ));
+        self.limits.check()?;
+        if let Some(geo) = &self.geo {
+            geo.check(self.nodes.len())?;
         }
         crate::protocol(&self.protocol)?.check(&self.layout()?, &self.options)
     }
@@ -286,6 +300,7 @@ impl Config {
             cluster: KeyHash::of(format!("{}/{}", self.cluster, self.protocol).as_bytes()).0,
             own: NodeId::new(index),
             members: self.nodes.iter().map(member).collect(),
+            distances: self.geo.as_ref().map(|geo| geo.distances(index)).unwrap_or_default(),
             layout: self.layout()?,
             durability: self.durability,
             data_dir: self.data_dir.join(name),
@@ -395,6 +410,8 @@ mod tests {
             (config("").replace("h:2\"", "h:1\""), "address h:1 is given to peer of n1 and to peer of n2"),
             (config("").replace("\"n2\"", "\"n1\""), "used twice"),
             (config("").replace("simple-bpaxos", "paxos-2"), "unknown protocol `paxos-2`"),
+            (config("[geo]\nsites = [\"a\"]\nrtt_ms = [[0]]"), "geo.sites"),
+            (config("[geo]\nsites = [\"a\", \"b\", \"c\"]\nrtt_ms = [[0], [0], [0]]"), "geo.rtt_ms"),
             (config("durability = \"maybe\""), "unknown variant `maybe`"),
         ] {
             let sentence = refusal(&text);

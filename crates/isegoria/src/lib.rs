@@ -6,12 +6,16 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: it reads configuration files.
 
 mod config;
+mod geo;
 mod protocol_spec;
 mod registry;
+mod rtt_matrix;
 
 pub use config::{Config, ConfigFileError, LimitsConfig, NodeConfig};
+pub use geo::GeoConfig;
 pub use isegoria_runtime::{LoopError, RunError, Stats};
 pub use isegoria_storage::{Durability, StoreError};
 pub use isegoria_transport::Endpoint;
 pub use protocol_spec::ProtocolSpec;
 pub use registry::{AnyProtocol, ProtocolVisitor, Quorums, Running, protocol, protocols, visit_protocol};
+pub use rtt_matrix::RttMatrix;

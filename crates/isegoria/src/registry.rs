@@ -2,7 +2,7 @@ use crate::ConfigFileError;
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_machine::Machine;
 use isegoria_multipaxos::MultiPaxos;
-use isegoria_node::{OrderKind, Protocol};
+use isegoria_node::{OrderKind, Protocol, RoundTrip};
 use isegoria_runtime::{RunError, Settings, Stats};
 use isegoria_types::{Layout, NodeId, QuorumSystem};
 use std::marker::PhantomData;
@@ -47,6 +47,18 @@ pub trait AnyProtocol: Send + Sync {
     /// # Errors
     /// The first option that is unknown or contradicts another, with the cure.
     fn check(&self, layout: &Layout, options: &Table) -> Result<(), ConfigFileError>;
+
+    /// The least time from submission to answer at `at`: see [`Protocol::limit`].
+    ///
+    /// # Errors
+    /// As [`AnyProtocol::check`].
+    fn limit(
+        &self,
+        layout: &Layout,
+        options: &Table,
+        at: NodeId,
+        round_trip: RoundTrip<'_>,
+    ) -> Result<f64, ConfigFileError>;
 
     /// A node of this protocol.
     ///
@@ -105,6 +117,17 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigFileError(format!("{}: {error}", P::NAME))),
         }
+    }
+
+    fn limit(
+        &self,
+        layout: &Layout,
+        options: &Table,
+        at: NodeId,
+        round_trip: RoundTrip<'_>,
+    ) -> Result<f64, ConfigFileError> {
+        self.check(layout, options)?;
+        Ok(P::limit(layout, &Self::options(options)?, at, round_trip))
     }
 
     fn run(

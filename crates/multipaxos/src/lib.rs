@@ -34,7 +34,7 @@ pub use message::{Content, Entry, Message, Record, Timer, Vote};
 pub use node::MultiPaxosNode;
 pub use options::Options;
 
-use isegoria_node::{ConfigError, OrderKind, Protocol};
+use isegoria_node::{ConfigError, OrderKind, Protocol, RoundTrip};
 use isegoria_types::{Layout, NodeId};
 
 /// Multi-Paxos.
@@ -52,5 +52,12 @@ impl Protocol for MultiPaxos {
     fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<MultiPaxosNode, ConfigError> {
         options.check(layout)?;
         Ok(MultiPaxosNode::new(own, layout, options))
+    }
+
+    /// To the leader that the options name, from there to its nearest quorum, and back.
+    fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
+        let leader = NodeId::new(options.leader - 1);
+        let voted = layout.quorums.phase2.nearest(|node| round_trip(leader, node));
+        round_trip(at, leader) + voted
     }
 }

@@ -23,5 +23,5 @@ pub use evidence::Evidence;
 pub use gate::{Effect, Gate};
 pub use input::Input;
 pub use outbox::{Outbox, Send, TimerWish, Weight};
-pub use protocol::{ConfigError, Inadmissible, Node, OrderKind, Protocol};
+pub use protocol::{ConfigError, Inadmissible, Node, OrderKind, Protocol, RoundTrip};
 pub use step::step;

@@ -80,6 +80,9 @@ pub enum OrderKind {
     Graph,
 }
 
+/// The time from one node to another and back; 0 to oneself.
+pub type RoundTrip<'a> = &'a dyn Fn(NodeId, NodeId) -> f64;
+
 /// A protocol, for drivers: its name, its options and how to build its nodes.
 pub trait Protocol: 'static {
     /// The name on the command line and in results.
@@ -100,4 +103,9 @@ pub trait Protocol: 'static {
     /// # Errors
     /// If the options contradict the layout.
     fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError>;
+
+    /// The least time from the submission at the node `at` to the answer there, without
+    /// failures and conflicts and with nothing but distance to overcome: what a measured
+    /// latency is compared with. In the unit of `round_trip`.
+    fn limit(layout: &Layout, options: &Self::Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64;
 }

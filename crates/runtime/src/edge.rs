@@ -126,7 +126,9 @@ fn links(
         if to == settings.own {
             return None;
         }
-        let link = Link { identity, to, endpoint: member.peer.clone(), options: LinkOptions::default() };
+        let distance = settings.distances.get(index).copied().unwrap_or_default();
+        let options = LinkOptions { distance, ..LinkOptions::default() };
+        let link = Link { identity, to, endpoint: member.peer.clone(), options };
         let handle = link.spawn();
         let (mut state, inbox, incarnations) = (handle.state(), Arc::clone(inbox), Arc::clone(incarnations));
         tokio::spawn(async move {

@@ -1,6 +1,6 @@
 use isegoria_replica::Retention;
 use isegoria_storage::Durability;
-use isegoria_transport::Endpoint;
+use isegoria_transport::{Distance, Endpoint};
 use isegoria_types::{Layout, NodeId};
 use std::path::PathBuf;
 
@@ -24,6 +24,8 @@ pub struct Settings {
     pub own: NodeId,
     /// All nodes, in the order of their ids.
     pub members: Vec<Member>,
+    /// How far away each of them is made to seem, in the same order; not at all, if empty.
+    pub distances: Vec<Distance>,
     /// Who does what.
     pub layout: Layout,
     /// When a record counts as written.

@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{Config, Durability, GeoConfig, ProtocolSpec, RttMatrix};
 use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ Prints a line a node, then `ready`. A node that dies is left dead, and said. Ctr
 Examples:
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria cluster --protocol multipaxos:leader=2 --nodes 5 --durability os --data-dir data
+  isegoria cluster --protocol simple-bpaxos --geo configs/rtt/aws-2020.csv --sites us-east-1,us-west-1,eu-west-1
   isegoria cluster --config configs/clusters/three.toml")]
 pub(crate) struct ClusterArgs {
     /// The protocol, with options after a colon
@@ -35,6 +36,15 @@ pub(crate) struct ClusterArgs {
     /// When a write counts as done: fsync, os or memory
     #[arg(long, value_name = "M")]
     durability: Option<String>,
+    /// Emulate the distance between sites: round-trip times, a CSV matrix
+    #[arg(long, value_name = "FILE")]
+    geo: Option<PathBuf>,
+    /// The site of each node, separated by commas; the first ones of the matrix, if left out
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "geo")]
+    sites: Option<Vec<String>>,
+    /// What each way between sites takes more, at most, ms
+    #[arg(long, value_name = "MS", default_value_t = 0.0, requires = "geo")]
+    jitter_ms: f64,
 }
 
 pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
@@ -101,6 +111,11 @@ fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<Config, Failure>
     if let Some(durability) = &args.durability {
         config.durability =
             durability.parse::<Durability>().map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    if let Some(file) = &args.geo {
+        let matrix = RttMatrix::from_file(file)?;
+        config.geo =
+            Some(GeoConfig::new(&matrix, args.sites.as_deref(), config.nodes.len(), args.jitter_ms)?);
     }
     config.check()?;
     Ok(config)

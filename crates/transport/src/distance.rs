@@ -49,10 +49,16 @@ impl<T> Road<T> {
         self.travelling.pop_front().map(|(_, what)| what)
     }
 
+    /// When the next thing arrives, if anything is on its way.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.travelling.front().map(|(arrives, _)| *arrives)
+    }
+
     /// Resolves when something has arrived; never, if nothing is on its way.
     pub async fn arrival(&self) {
-        match self.travelling.front() {
-            Some((arrives, _)) => tokio::time::sleep_until(*arrives).await,
+        match self.next() {
+            Some(arrives) => tokio::time::sleep_until(arrives).await,
             None => std::future::pending().await,
         }
     }

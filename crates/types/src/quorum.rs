@@ -64,6 +64,23 @@ impl Quorum {
         }
     }
 
+    /// The least `r` with a quorum among the nodes that are within `r`: when the last answer of
+    /// the nearest quorum comes. Infinite if even all of them are none.
+    #[must_use]
+    pub fn nearest(&self, round_trip: impl Fn(NodeId) -> f64) -> f64 {
+        let mut by_distance: Vec<(f64, NodeId)> =
+            self.members().iter().map(|node| (round_trip(node), node)).collect();
+        by_distance.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let mut within = NodeSet::EMPTY;
+        for (distance, node) in by_distance {
+            within.insert(node);
+            if self.is_quorum(within) {
+                return distance;
+            }
+        }
+        f64::INFINITY
+    }
+
     /// The most nodes, whichever they are, that may be down with a quorum left.
     #[must_use]
     pub fn tolerates(&self) -> usize {

@@ -39,8 +39,8 @@ pub use message::{Message, Record, Timer, Value};
 pub use node::SimpleNode;
 pub use options::Options;
 
-use isegoria_node::{ConfigError, OrderKind, Protocol};
-use isegoria_types::{Layout, NodeId};
+use isegoria_node::{ConfigError, OrderKind, Protocol, RoundTrip};
+use isegoria_types::{Layout, NodeId, Quorums};
 
 /// Simple BPaxos.
 #[derive(Clone, Copy, Debug)]
@@ -57,5 +57,11 @@ impl Protocol for SimpleBpaxos {
     fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<SimpleNode, ConfigError> {
         options.check()?;
         Ok(SimpleNode::new(own, layout, options))
+    }
+
+    /// To the nearest dependency quorum and back, then to the nearest acceptors and back.
+    fn limit(layout: &Layout, _: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
+        let Quorums { dependency, phase2, .. } = &layout.quorums;
+        dependency.nearest(|node| round_trip(at, node)) + phase2.nearest(|node| round_trip(at, node))
     }
 }

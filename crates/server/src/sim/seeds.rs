@@ -62,7 +62,7 @@ fn collect(results: &mpsc::Receiver<(u64, Run)>, summary: &mut Summary, of: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use isegoria_node::{ConfigError, OrderKind};
+    use isegoria_node::{ConfigError, OrderKind, RoundTrip};
     use isegoria_types::{Layout, NodeId};
     use std::marker::PhantomData;
 
@@ -80,6 +80,10 @@ mod tests {
         fn build(own: NodeId, layout: &Layout, options: &P::Options) -> Result<P::Node, ConfigError> {
             assert_ne!(own, NodeId::new(1), "planted at {own}");
             P::build(own, layout, options)
+        }
+
+        fn limit(layout: &Layout, options: &P::Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
+            P::limit(layout, options, at, round_trip)
         }
     }
 
