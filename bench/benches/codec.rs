@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use isegoria_bench::PutEncoder;
-use isegoria_bpaxos::simple::{Message, Value};
+use isegoria_bpaxos::Value;
+use isegoria_bpaxos::simple::Message;
 use isegoria_types::{
     Action, Ballot, Batch, ClientId, Command, DepSet, Footprint, NodeId, Prefix, RequestId, Vertex,
 };

@@ -2,6 +2,12 @@
 //! depends on and consensus decides each vertex of the graph (Whittaker et al., "SoK:
 //! A Generalized Multi-Leader State Machine Replication Tutorial", JSys 2021).
 //!
-//! Members share the verbs of `depservice`, `acceptor` and `proposer`, never handlers.
+//! Members share a value, what may be named in a message, and the verbs of `depservice`,
+//! `acceptor` and `proposer`, never handlers.
 
+mod admission;
 pub mod simple;
+pub mod unanimous;
+mod value;
+
+pub use value::Value;

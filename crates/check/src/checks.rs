@@ -5,7 +5,7 @@ use crate::properties::{
 };
 use crate::{Applied, ChosenValues, Submission, Submissions, Violation, judge};
 use bytes::Bytes;
-use isegoria_node::Evidence;
+use isegoria_node::{Evidence, FastRule};
 use isegoria_types::{Batch, NodeId, Order, Prefix, Quorum, RequestId, Vertex};
 
 /// All properties of one run, fed with what a driver sees. The first violation ends the run.
@@ -30,11 +30,12 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// The checks of a cluster in which `quorum` chooses a value.
+    /// The checks of a cluster in which `quorum` chooses a value, or votes of ballot 0 by
+    /// the rule `fast`.
     #[must_use]
-    pub fn new(quorum: Quorum) -> Checks {
+    pub fn new(quorum: Quorum, fast: FastRule) -> Checks {
         Checks {
-            agreement: Agreement::new(quorum),
+            agreement: Agreement::new(quorum, fast),
             visibility: Visibility::default(),
             nontriviality: Nontriviality::default(),
             promises: Promises::default(),
@@ -71,13 +72,16 @@ impl Checks {
 
     /// Rare things among what was chosen, by name, with their numbers.
     #[must_use]
-    pub fn situations(&self) -> [(&'static str, u64); 7] {
+    pub fn situations(&self) -> [(&'static str, u64); 9] {
         let [noops, ghosts] = self.chosen.situations();
         let cycles = ("cycle chosen", self.visibility.cycle_count());
         let wide = ("component of three leaders chosen", self.visibility.wide_count());
         let again = ("value of an older ballot chosen again", self.agreement.again_count());
         let races = ("two nodes campaigned at one place", self.promises.race_count());
-        [noops, ghosts, cycles, wide, again, races, ("history undecided", self.undecided_count)]
+        let (fast_count, union_count) = self.agreement.fast_counts();
+        let fast = ("chosen by votes of ballot 0", fast_count);
+        let unions = ("union of different votes of ballot 0 chosen", union_count);
+        [noops, ghosts, cycles, wide, again, races, fast, unions, ("history undecided", self.undecided_count)]
     }
 
     /// Everything chosen so far.
@@ -106,15 +110,23 @@ impl Checks {
             Evidence::Promised { place, ballot } => self.promises.promised(node, *place, *ballot),
             Evidence::Voted { ballot, order, batch } => {
                 self.promises.voted(node, *ballot, order)?;
-                if self.agreement.voted(node, *ballot, (order, batch), &mut self.chosen)? {
-                    let value = self.chosen.get(order.place()).expect("just chosen");
-                    self.nontriviality.chosen(value, &self.submissions)?;
-                    self.visibility.chosen(value, &self.chosen)?;
-                }
-                Ok(())
+                let is_chosen = self.agreement.voted(node, *ballot, (order, batch), &mut self.chosen)?;
+                if is_chosen { self.chosen_at(order.place()) } else { Ok(()) }
+            }
+            Evidence::FastVoted { ballot, order, batch } => {
+                self.promises.voted(node, *ballot, order)?;
+                let is_chosen = self.agreement.fast_voted(node, *ballot, (order, batch), &mut self.chosen)?;
+                if is_chosen { self.chosen_at(order.place()) } else { Ok(()) }
             }
             Evidence::Campaigned { .. } | Evidence::Proposed { .. } | Evidence::ToldVote { .. } => Ok(()),
         }
+    }
+
+    /// Something was just chosen there.
+    fn chosen_at(&mut self, place: Vertex) -> Result<(), Violation> {
+        let value = self.chosen.get(place).expect("just chosen");
+        self.nontriviality.chosen(value, &self.submissions)?;
+        self.visibility.chosen(value, &self.chosen)
     }
 
     /// A message leaves `node`, which is in its `life`-th life.
@@ -127,7 +139,7 @@ impl Checks {
             Evidence::Promised { place, ballot } => self.promises.told_promise(node, *place, *ballot),
             Evidence::ToldVote { place, ballot } => self.promises.told_vote(node, *place, *ballot),
             Evidence::Proposed { ballot, order, batch } => self.promises.proposed(*ballot, order, batch),
-            Evidence::Voted { .. } => Ok(()),
+            Evidence::Voted { .. } | Evidence::FastVoted { .. } => Ok(()),
         }
     }
 

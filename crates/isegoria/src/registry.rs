@@ -1,5 +1,6 @@
 use crate::ConfigFileError;
 use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_bpaxos::unanimous::UnanimousBpaxos;
 use isegoria_machine::Machine;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol, RoundTrip};
@@ -26,6 +27,8 @@ pub struct Quorums {
     pub phase2: usize,
     /// Dependency answers needed; none in a protocol without a dependency service.
     pub dependency: Option<usize>,
+    /// Votes needed on the fast path; none in a protocol without one.
+    pub fast: Option<usize>,
 }
 
 /// A protocol without its types.
@@ -102,8 +105,10 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
 
     fn quorums(&self, n: usize) -> Quorums {
         let layout = Layout::co_located(n, &QuorumSystem::Majority).expect("a majority of any cluster");
+        let fast = P::fast_quorum(&layout);
         let quorums = layout.quorums;
         Quorums {
+            fast,
             f: quorums.phase2.tolerates(),
             phase1: quorums.phase1.size_min(),
             phase2: quorums.phase2.size_min(),
@@ -146,8 +151,9 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
 #[must_use]
 pub fn protocols() -> &'static [&'static dyn AnyProtocol] {
     const SIMPLE_BPAXOS: Entry<SimpleBpaxos> = Entry(PhantomData);
+    const UNANIMOUS_BPAXOS: Entry<UnanimousBpaxos> = Entry(PhantomData);
     const MULTIPAXOS: Entry<MultiPaxos> = Entry(PhantomData);
-    &[&SIMPLE_BPAXOS, &MULTIPAXOS]
+    &[&SIMPLE_BPAXOS, &UNANIMOUS_BPAXOS, &MULTIPAXOS]
 }
 
 /// What is done with a protocol whose name is known only when the program runs.
@@ -170,6 +176,9 @@ pub fn visit_protocol<V: ProtocolVisitor>(
 ) -> Result<V::Output, ConfigFileError> {
     match protocol(name)?.name() {
         SimpleBpaxos::NAME => Ok(visitor.visit::<SimpleBpaxos>(Entry::<SimpleBpaxos>::options(options)?)),
+        UnanimousBpaxos::NAME => {
+            Ok(visitor.visit::<UnanimousBpaxos>(Entry::<UnanimousBpaxos>::options(options)?))
+        }
         MultiPaxos::NAME => Ok(visitor.visit::<MultiPaxos>(Entry::<MultiPaxos>::options(options)?)),
         other => unreachable!("{other} is in the list of protocols and not here"),
     }

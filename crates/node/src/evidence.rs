@@ -40,6 +40,16 @@ pub enum Evidence {
         /// and what.
         batch: Batch,
     },
+    /// An acceptor voted in ballot 0 for a value of its own making (in a record): what is
+    /// chosen by such votes says the protocol's [`crate::FastRule`].
+    FastVoted {
+        /// The ballot.
+        ballot: Ballot,
+        /// The value: where it stands, with what this acceptor knows of,
+        order: Order,
+        /// and what.
+        batch: Batch,
+    },
     /// An acceptor says that it voted (in a message).
     ToldVote {
         /// On what.

@@ -11,6 +11,7 @@
 mod counts;
 mod event;
 mod evidence;
+mod fast_rule;
 mod gate;
 mod input;
 mod outbox;
@@ -20,6 +21,7 @@ mod step;
 pub use counts::Counts;
 pub use event::Event;
 pub use evidence::Evidence;
+pub use fast_rule::FastRule;
 pub use gate::{Effect, Gate};
 pub use input::Input;
 pub use outbox::{Outbox, Send, TimerWish, Weight};

@@ -1,4 +1,4 @@
-use crate::{Counts, Evidence, Input, Outbox};
+use crate::{Counts, Evidence, FastRule, Input, Outbox};
 use isegoria_types::{Layout, NodeId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,6 +103,17 @@ pub trait Protocol: 'static {
     /// # Errors
     /// If the options contradict the layout.
     fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError>;
+
+    /// How many votes the fast path needs, where there is one, with the options left out.
+    fn fast_quorum(_layout: &Layout) -> Option<usize> {
+        None
+    }
+
+    /// How values are chosen in ballot 0 otherwise than by equal votes of a phase-2 quorum,
+    /// for whoever counts votes from outside.
+    fn fast_rule(_layout: &Layout, _options: &Self::Options) -> FastRule {
+        FastRule::None
+    }
 
     /// The least time from the submission at the node `at` to the answer there, without
     /// failures and conflicts and with nothing but distance to overcome: what a measured

@@ -11,13 +11,21 @@
 mod back_off;
 mod ballots;
 mod choice;
+mod in_flight;
 mod log_choice;
+mod numbers;
 mod progress;
+mod recoveries;
+mod repetition;
 mod tally;
 
 pub use back_off::{BackOff, Schedule};
 pub use ballots::{BallotSource, ROUND_MAX};
 pub use choice::{Choice, simple};
+pub use in_flight::InFlight;
 pub use log_choice::{LogAnswer, LogChoice, log_choice};
+pub use numbers::Numbers;
 pub use progress::{Progress, Promised};
+pub use recoveries::{Patience, Recoveries};
+pub use repetition::repeats_at;
 pub use tally::Tally;

@@ -76,12 +76,25 @@ impl<V: Clone + Eq + Debug> Progress<V> {
     /// is being proposed from here on, after `Free` the caller owes
     /// [`Progress::propose`]. Late, repeated and other ballots' promises yield `None`.
     pub fn on_promise(&mut self, from: NodeId, promised: Promised<V>, quorum: &Quorum) -> Option<Choice<V>> {
+        self.on_promise_by(from, promised, quorum, |answers| simple(answers.iter().cloned()))
+    }
+
+    /// As [`Progress::on_promise`], for a protocol with a choice of its own: it gets each
+    /// promise's vote, in the order of nodes.
+    pub fn on_promise_by(
+        &mut self,
+        from: NodeId,
+        promised: Promised<V>,
+        quorum: &Quorum,
+        choose: impl FnOnce(&[Option<(Ballot, V)>]) -> Choice<V>,
+    ) -> Option<Choice<V>> {
         let Progress::Phase1 { ballot, promises } = self else { return None };
         let ballot = *ballot;
         if promised.ballot != ballot || !promises.answer(from, promised.vote) || !promises.is_quorum(quorum) {
             return None;
         }
-        let choice = simple(promises.iter().map(|(_, vote)| vote.clone()));
+        let answers: Vec<Option<(Ballot, V)>> = promises.iter().map(|(_, vote)| vote.clone()).collect();
+        let choice = choose(&answers);
         *self = match &choice {
             Choice::Free => Progress::Free { ballot },
             Choice::Forced(value) => Progress::phase2(ballot, value.clone()),

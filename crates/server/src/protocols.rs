@@ -28,7 +28,7 @@ pub(crate) fn run(args: ProtocolsArgs) -> Result<ExitCode, Failure> {
                 let sizes = SIZES.map(|n| {
                     let quorums = protocol.quorums(n);
                     json!({ "nodes": n, "f": quorums.f, "phase1": quorums.phase1, "phase2": quorums.phase2,
-                            "dependency": quorums.dependency, "fast": null })
+                            "dependency": quorums.dependency, "fast": quorums.fast })
                 });
                 json!({ "name": protocol.name(), "delays": protocol.delay_count(),
                         "fast_path": protocol.has_fast_path(), "quorums": sizes })
@@ -38,14 +38,15 @@ pub(crate) fn run(args: ProtocolsArgs) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "{:<16} {:>6}  quorums (phase 1 / phase 2 / dependency) and tolerated crashes f",
+        "{:<16} {:>6}  quorums (phase 1 / phase 2 / dependency / fast) and tolerated crashes f",
         "protocol", "delays"
     );
     for protocol in isegoria::protocols() {
         let sizes = SIZES.map(|n| {
             let quorums = protocol.quorums(n);
-            let dependency = quorums.dependency.map_or("–".to_owned(), |size| size.to_string());
-            format!("n={n}: {}/{}/{dependency} f={}", quorums.phase1, quorums.phase2, quorums.f)
+            let or_none = |size: Option<usize>| size.map_or("–".to_owned(), |size| size.to_string());
+            let (dependency, fast) = (or_none(quorums.dependency), or_none(quorums.fast));
+            format!("n={n}: {}/{}/{dependency}/{fast} f={}", quorums.phase1, quorums.phase2, quorums.f)
         });
         println!("{:<16} {:>6}  {}", protocol.name(), protocol.delay_count(), sizes.join("   "));
     }

@@ -62,8 +62,14 @@ pub(crate) struct Workload {
 }
 
 impl Plan {
-    pub(crate) fn draw(config: &SimConfig, rng: &mut ChaCha8Rng) -> Plan {
-        let layout = layout(config, rng);
+    /// `accepts`: whether the protocol can do with a layout. In the place of one that it cannot
+    /// comes a majority of three or five nodes with all roles.
+    pub(crate) fn draw(config: &SimConfig, accepts: impl Fn(&Layout) -> bool, rng: &mut ChaCha8Rng) -> Plan {
+        let mut layout = layout(config, rng);
+        if config.node_count.is_none() && !accepts(&layout) {
+            let count = if layout.node_count < 6 { 3 } else { 5 };
+            layout = Layout::co_located(count, &QuorumSystem::Majority).expect("a legal layout");
+        }
         let limits = &config.faults;
         let used =
             |rng: &mut ChaCha8Rng, limit: f64| if rng.random() { rng.random_range(0.0..=limit) } else { 0.0 };
@@ -304,7 +310,7 @@ mod tests {
         let config = SimConfig::default();
         let mut apart_count = 0;
         for seed in 0..500 {
-            let plan = Plan::draw(&config, &mut ChaCha8Rng::seed_from_u64(seed));
+            let plan = Plan::draw(&config, |_| true, &mut ChaCha8Rng::seed_from_u64(seed));
             let workload = &plan.workload;
             assert!(workload.client_count as u64 * workload.request_count >= 500, "seed {seed}");
             assert!(plan.faults.len() >= FAULT_COUNT_MIN, "seed {seed}: {:?}", plan.faults);

@@ -1,8 +1,9 @@
-use isegoria_node::OrderKind;
+use isegoria_node::{OrderKind, Protocol};
+use isegoria_types::{Layout, NodeId, Placement, QuorumSystem, Role};
 
 /// Situations that long runs must reach for every protocol: one that stays at zero is a
 /// hole in the generator.
-const ALWAYS: [&str; 55] = [
+const ALWAYS: [&str; 54] = [
     "crash",
     "power cut",
     "partition: halves",
@@ -55,7 +56,6 @@ const ALWAYS: [&str; 55] = [
     "cut agreed",
     "snapshot installed",
     "healed without a minority",
-    "roles apart",
     "batch of several commands",
     "two nodes campaigned at one place",
 ];
@@ -81,12 +81,24 @@ const IN_A_LOG: [&str; 5] = [
     "ghost skipped",
 ];
 
+const WITH_A_FAST_PATH: [&str; 3] = ["fast path", "slow path", "chosen by votes of ballot 0"];
+
 /// The names of all situations that a long run must reach.
 #[must_use]
-pub fn expected_situations(order: OrderKind) -> Vec<&'static str> {
-    let special: &[&str] = match order {
+pub fn expected_situations<P: Protocol>(options: &P::Options) -> Vec<&'static str> {
+    let special: &[&str] = match P::ORDER {
         OrderKind::Graph => &IN_A_GRAPH,
         OrderKind::Log => &IN_A_LOG,
     };
-    ALWAYS.iter().chain(special).copied().collect()
+    let fast: &[&str] = if P::HAS_FAST_PATH { &WITH_A_FAST_PATH } else { &[] };
+    let apart: &[&str] = if takes_roles_apart::<P>(options) { &["roles apart"] } else { &[] };
+    ALWAYS.iter().chain(special).chain(fast).chain(apart).copied().collect()
+}
+
+/// Whether the protocol can do with nodes that have one role each.
+fn takes_roles_apart<P: Protocol>(options: &P::Options) -> bool {
+    let roles: [&[Role]; 3] = [&[Role::Leader, Role::Replica], &[Role::Dependency], &[Role::Acceptor]];
+    let placements = roles.map(|roles| Placement { roles: roles.to_vec() });
+    let layout = Layout::new(&placements, &QuorumSystem::Majority).expect("every role is held");
+    P::build(NodeId::new(0), &layout, options).is_ok()
 }

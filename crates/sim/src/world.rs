@@ -129,7 +129,8 @@ pub fn run<P: Protocol>(config: &SimConfig, options: &P::Options, seed: u64) -> 
 impl<P: Protocol> World<P> {
     fn new(config: &SimConfig, options: &P::Options, seed: u64) -> World<P> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let plan = Plan::draw(config, &mut rng);
+        let accepts = |layout: &Layout| P::build(NodeId::new(0), layout, options).is_ok();
+        let plan = Plan::draw(config, accepts, &mut rng);
         let mut host = |node: NodeId| Host {
             process: None,
             disk: Disk::new(node.index(), plan.segment_bytes, rng.random()),
@@ -159,7 +160,7 @@ impl<P: Protocol> World<P> {
             relation: Erased::<Kv>::default().relation(),
             stage: Stage::Chaos,
             stage_began: 0,
-            checks: Checks::new(plan.layout.quorums.phase2.clone()),
+            checks: Checks::new(plan.layout.quorums.phase2.clone(), P::fast_rule(&plan.layout, options)),
             history: History { model: Model::Kv, operations: Vec::new() },
             report: Report::default(),
             trace: Trace::new(config.record),

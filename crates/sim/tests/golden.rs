@@ -17,6 +17,7 @@
 //!
 //! | trace | script | mutant |
 //! |---|---|---|
+//! | B1 | [`two_votes_of_five_force_nothing`] | `b01_fast_quorum_forces` |
 //! | B2 | [`promise_keeps_the_vote`], [`promise_for_a_log_keeps_the_votes`] | `m03_one_ballot`, `m03_log_one_ballot` |
 //! | B3 | [`every_answer_goes_into_the_union`] | `m04_no_union` |
 //! | B7d | [`messages_to_oneself_belong_to_the_step`], [`leader_promises_to_itself_first`] | `m23_self_message_queued` |
@@ -39,7 +40,7 @@
 //! the mutants of testing.md, section 4 (`m01_` to `m28_`).
 //!
 //! Not here, because what they are about is not here:
-//! B1 (Fast BPaxos), B4 to B7c and B7e (EPaxos\*: validation, recovery rules, durable
+//! B4 to B7c and B7e (EPaxos\*: validation, recovery rules, durable
 //! fast commits), B13 (quorum reads: every read is a command), B15 (Atlas), B16 (Majority
 //! Commit BPaxos), B17 (fast rounds), B19 (Tempo), B22 to B26 (EPaxos\*: noops in the
 //! index, late and waiting validation, collection). They come with their protocols.
@@ -54,6 +55,8 @@ mod dialects;
 mod elections;
 #[path = "golden/execution.rs"]
 mod execution;
+#[path = "golden/fast.rs"]
+mod fast;
 #[path = "golden/files.rs"]
 mod files;
 #[path = "golden/forgetting.rs"]
@@ -107,6 +110,12 @@ scripts! {
         one_sync_lets_out_all_that_waited,
         promise_not_told_before_durable,
         second_outcome_changes_nothing,
+    }
+    fast {
+        votes_that_fit_are_chosen_at_once,
+        fast_choice_outlives_its_leader,
+        two_votes_of_five_force_nothing,
+        no_vote_in_ballot_0_after_a_promise,
     }
     recovery {
         recovery_noop_wins,

@@ -2,6 +2,7 @@
 //! `isegoria sim` does at length.
 
 use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol};
 use isegoria_sim::{FAULT_COUNT_MIN, FaultLimits, InterruptedCall, Interruption, SimConfig, diagram, run};
@@ -31,6 +32,13 @@ fn multipaxos() {
 #[test]
 fn simple_bpaxos() {
     hold::<SimpleBpaxos>(&SimConfig::default(), &Default::default(), 0..40);
+}
+
+#[test]
+fn unanimous_bpaxos() {
+    hold::<UnanimousBpaxos>(&SimConfig::default(), &Default::default(), 0..40);
+    let equal = unanimous::Options { fast: Fast::Unanimous, ..Default::default() };
+    hold::<UnanimousBpaxos>(&SimConfig::default(), &equal, 100..120);
 }
 
 /// Windows that are always full, and a log whose votes do not fit into one report.
@@ -72,6 +80,7 @@ fn runs_are_deterministic() {
     }
     twice::<MultiPaxos>(0..50);
     twice::<SimpleBpaxos>(0..50);
+    twice::<UnanimousBpaxos>(0..20);
 }
 
 /// A disk that is emptied and one that is set back break what was promised, and a check
@@ -142,6 +151,7 @@ fn every_storage_call_may_be_the_last() {
     }
     hold::<MultiPaxos>(3, 20);
     hold::<SimpleBpaxos>(3, 20);
+    hold::<UnanimousBpaxos>(3, 20);
 }
 
 /// Without faults everything is simple, and the checks look all the same.

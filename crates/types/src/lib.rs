@@ -31,6 +31,8 @@ pub use layout::{Layout, LayoutError, Placement, Role};
 pub use node_id::{NODE_COUNT_MAX, NodeId, NodeSet};
 pub use order::Order;
 pub use prefix::Prefix;
-pub use quorum::{GridDependency, Quorum, QuorumError, QuorumSystem, Quorums, check_intersection};
+pub use quorum::{
+    GridDependency, Quorum, QuorumError, QuorumSystem, Quorums, check_containment, check_intersection,
+};
 pub use vertex::{Epoch, Vertex};
 pub use vertex_map::{VertexMap, WINDOW_MAX};

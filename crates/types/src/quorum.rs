@@ -108,6 +108,26 @@ fn subsets(members: &[NodeId]) -> impl Iterator<Item = NodeSet> + '_ {
     })
 }
 
+/// Whether every quorum of `outer` contains one of `inner` (rule Q4 of protocols.md 1.6,
+/// where a fast quorum is everybody).
+///
+/// # Errors
+/// A quorum of `outer` that contains none.
+pub fn check_containment(outer: &Quorum, inner: &Quorum) -> Result<(), NodeSet> {
+    if let (
+        Quorum::AtLeast { members, count },
+        Quorum::AtLeast { members: inner_members, count: inner_count },
+    ) = (outer, inner)
+        && members == inner_members
+    {
+        let first: NodeSet = members.iter().take(*count).collect();
+        return if count >= inner_count { Ok(()) } else { Err(first) };
+    }
+    let members: Vec<NodeId> = outer.members().iter().take(ENUMERATION_MAX).collect();
+    let contains_none = |set: &NodeSet| outer.is_quorum(*set) && !inner.is_quorum(*set);
+    subsets(&members).find(contains_none).map_or(Ok(()), Err)
+}
+
 /// Two disjoint quorums, one of each kind, if there are any (rules Q1 and Q3 of protocols.md 1.6).
 ///
 /// # Errors
@@ -351,6 +371,31 @@ mod tests {
 
     fn build(system: &QuorumSystem, nodes: usize) -> Result<Quorums, QuorumError> {
         system.build(NodeSet::first(nodes), NodeSet::first(nodes))
+    }
+
+    #[test]
+    fn a_phase_1_quorum_contains_a_dependency_quorum_or_is_named() {
+        let majority = build(&QuorumSystem::Majority, 5).unwrap();
+        assert_eq!(check_containment(&majority.phase1, &majority.dependency), Ok(()));
+        let counts = QuorumSystem::Counts { phase1: 2, phase2: 4, dependency: Some(3) };
+        let counts = build(&counts, 5).unwrap();
+        let found = check_containment(&counts.phase1, &counts.dependency).unwrap_err();
+        assert_eq!(found.len(), 2);
+        let grid = QuorumSystem::Grid { rows: 2, columns: 3, dependency: GridDependency::RowAndColumn };
+        let grid = build(&grid, 6).unwrap();
+        let found = check_containment(&grid.phase1, &grid.dependency).unwrap_err();
+        assert!(grid.phase1.is_quorum(found) && !grid.dependency.is_quorum(found), "a row is no cross");
+    }
+
+    #[test]
+    fn the_nearest_quorum_is_as_far_as_its_farthest_node() {
+        let round_trip = |node: NodeId| [0.0, 70.0, 60.0, 150.0, 80.0][node.index()];
+        let majority = build(&QuorumSystem::Majority, 5).unwrap();
+        assert!((majority.phase2.nearest(round_trip) - 70.0).abs() < f64::EPSILON);
+        let grid = QuorumSystem::Grid { rows: 1, columns: 5, dependency: GridDependency::RowAndColumn };
+        let grid = build(&grid, 5).unwrap();
+        assert!((grid.phase1.nearest(round_trip) - 150.0).abs() < f64::EPSILON, "a row is everybody");
+        assert!(grid.phase2.nearest(round_trip).abs() < f64::EPSILON, "a column is one node");
     }
 
     /// Golden table: smallest quorum and tolerated failures of the majority system.

@@ -1,4 +1,5 @@
-use crate::simple::message::{Message, Record, Value};
+use crate::Value;
+use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
 use isegoria_acceptor::{Accepted, Promise};
 use isegoria_node::Outbox;

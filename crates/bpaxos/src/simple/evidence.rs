@@ -1,8 +1,7 @@
 //! What records and messages say about ballots and votes, for checks from outside.
 
-use crate::simple::{Message, Record, Value};
+use crate::simple::{Message, Record};
 use isegoria_node::Evidence;
-use isegoria_types::{Order, Vertex};
 
 pub(crate) fn of_record(record: &Record) -> Option<Evidence> {
     match record {
@@ -10,7 +9,7 @@ pub(crate) fn of_record(record: &Record) -> Option<Evidence> {
             Some(Evidence::Promised { place: Some(*vertex), ballot: *ballot })
         }
         Record::Voted { vertex, ballot, value } => {
-            let (order, batch) = commit(*vertex, value);
+            let (order, batch) = value.at(*vertex);
             Some(Evidence::Voted { ballot: *ballot, order, batch })
         }
         _ => None,
@@ -26,14 +25,10 @@ pub(crate) fn of_message(message: &Message) -> Option<Evidence> {
             Some(Evidence::Promised { place: Some(*vertex), ballot: *ballot })
         }
         Message::Phase2a { vertex, ballot, value } => {
-            let (order, batch) = commit(*vertex, value);
+            let (order, batch) = value.at(*vertex);
             Some(Evidence::Proposed { ballot: *ballot, order, batch })
         }
         Message::Phase2b { vertex, ballot } => Some(Evidence::ToldVote { place: *vertex, ballot: *ballot }),
         _ => None,
     }
-}
-
-fn commit(vertex: Vertex, value: &Value) -> (Order, isegoria_types::Batch) {
-    (Order::Vertex(vertex, value.deps.clone()), value.batch.clone())
 }

@@ -1,29 +1,20 @@
-use crate::simple::message::{Message, Record, Value};
+use crate::Value;
+use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
 use isegoria_node::{Event, Outbox};
+use isegoria_proposer::{InFlight, Numbers, repeats_at};
 use isegoria_types::{
     Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex, VertexMap, WINDOW_MAX,
 };
 
-/// Numbers reserved by one record: a restart wastes at most this many, as noops.
-const RESERVATION: u64 = 512;
-
-/// Repetitions are at most this many times `repeat_ms` apart, however long an outage was.
-const REPEAT_ROUNDS_MAX: u64 = 16;
-
 /// The leader's own vertices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
-    /// The number of the next vertex.
-    pub(crate) next: u64,
-    /// Numbers below are durably used up.
-    pub(crate) reserved_below: u64,
+    pub(crate) numbers: Numbers,
     /// Own vertices that are not chosen yet.
     pub(crate) proposals: VertexMap<Proposal>,
-    /// How many of them there are.
-    pub(crate) undecided_count: usize,
-    /// What their batches take, bytes.
-    undecided_bytes: usize,
+    /// How many of them there are, and what they take.
+    pub(crate) in_flight: InFlight,
     /// The floor that the dependency nodes were last told.
     told_floor: Prefix,
 }
@@ -49,37 +40,23 @@ pub(crate) enum Stage {
     Outbid { deps: Option<DepSet> },
 }
 
-impl Leader {
-    /// A proposal is no longer undecided: what is submitted in its place finds room.
-    fn settled(&mut self, proposal: &Proposal) {
-        self.undecided_count -= 1;
-        self.undecided_bytes -= proposal.batch.byte_len();
-    }
-}
-
 impl SimpleNode {
     /// Numbers the batch and asks what it depends on.
     pub(crate) fn on_submit(&mut self, batch: Batch, footprint: Footprint, out: &mut Outbox<Self>) {
-        // One is always let in, however large it is.
-        let bytes = self.leader.undecided_bytes + batch.byte_len();
-        if self.leader.undecided_count >= self.options.in_flight_max
-            || (self.leader.undecided_count > 0 && bytes > self.options.in_flight_bytes_max)
-        {
+        let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
+        if !self.leader.in_flight.has_room(batch.byte_len(), most) {
             out.refusals.push((batch, Refusal::Overloaded));
             return;
         }
-        let vertex = Vertex::new(self.own, self.leader.next);
+        let vertex = Vertex::new(self.own, self.leader.numbers.next());
         if !self.layout.leaders.contains(self.own) || !self.cells.admits(vertex) {
             out.refusals.push((batch, Refusal::Unavailable));
             return;
         }
-        if vertex.number >= self.leader.reserved_below {
-            self.leader.reserved_below = vertex.number + RESERVATION;
-            out.persist(Record::Reserved { below: self.leader.reserved_below });
+        if let (_, Some(below)) = self.leader.numbers.take() {
+            out.persist(Record::Reserved { below });
         }
-        self.leader.next += 1;
-        self.leader.undecided_count += 1;
-        self.leader.undecided_bytes = bytes;
+        self.leader.in_flight.enter(batch.byte_len());
         let _ = self.cell(vertex);
         let stage = Stage::Asking { answers: NodeSet::EMPTY, deps: DepSet::default() };
         self.leader.proposals.insert(vertex, Proposal { batch, footprint: footprint.clone(), stage, age: 0 });
@@ -152,10 +129,11 @@ impl SimpleNode {
             }
             Value { batch: proposal.batch.clone(), deps: deps.clone() }
         } else {
-            match self.recovery.on_vote(from, vertex, ballot, &self.layout.quorums.phase2) {
-                Some(value) => value,
-                None => return,
+            let Some(attempt) = self.recovery.attempt(vertex) else { return };
+            if !attempt.on_vote(from, ballot, &self.layout.quorums.phase2) {
+                return;
             }
+            attempt.value().expect("voted for").clone()
         };
         self.announce(vertex, ballot, value, out);
     }
@@ -176,7 +154,7 @@ impl SimpleNode {
     /// faster: submit the batch again, as a new vertex. Sessions keep it exactly-once.
     pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
         let Some(proposal) = self.leader.proposals.remove(vertex) else { return };
-        self.leader.settled(&proposal);
+        self.leader.in_flight.leave(proposal.batch.byte_len());
         if proposal.batch != value.batch {
             out.events.push(Event::Resubmitted { vertex });
             self.on_submit(proposal.batch, proposal.footprint, out);
@@ -190,7 +168,7 @@ impl SimpleNode {
         let mut unheard = Vec::new();
         self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
         for (vertex, proposal) in unheard {
-            self.leader.settled(&proposal);
+            self.leader.in_flight.leave(proposal.batch.byte_len());
             out.events.push(Event::Resubmitted { vertex });
             self.on_submit(proposal.batch, proposal.footprint, out);
         }
@@ -202,13 +180,11 @@ impl SimpleNode {
         let ballot = Ballot::initial(self.own);
         let mut asks = Vec::new();
         let (mut vertex, end) =
-            (Vertex::new(self.own, self.leader.proposals.base(self.own)), self.leader.next);
+            (Vertex::new(self.own, self.leader.proposals.base(self.own)), self.leader.numbers.next());
         while vertex.number < end {
             if let Some(proposal) = self.leader.proposals.get_mut(vertex) {
                 proposal.age += 1;
-                let rounds = proposal.age / repeat;
-                let due = proposal.age % repeat == 0
-                    && (rounds.is_power_of_two() || rounds.is_multiple_of(REPEAT_ROUNDS_MAX));
+                let due = repeats_at(proposal.age, repeat);
                 match &proposal.stage {
                     Stage::Asking { answers, .. } if due => {
                         let missing = self.layout.dependency.difference(*answers);
@@ -257,7 +233,8 @@ impl SimpleNode {
     pub(crate) fn settle_reserved(&mut self, out: &mut Outbox<Self>) {
         let first = self.cells.base(self.own).max(self.executed.below(self.own));
         // The last reservation may reach beyond what may be held; it is not used there.
-        let end = self.leader.reserved_below.min(self.cells.base(self.own).saturating_add(WINDOW_MAX));
+        let end =
+            self.leader.numbers.reserved_below().min(self.cells.base(self.own).saturating_add(WINDOW_MAX));
         for number in first..end {
             let vertex = Vertex::new(self.own, number);
             let _ = self.cell(vertex);

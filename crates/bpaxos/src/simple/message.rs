@@ -1,22 +1,6 @@
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, Prefix, Vertex};
+use crate::Value;
+use isegoria_types::{Ballot, DepSet, Footprint, Prefix, Vertex};
 use serde::{Deserialize, Serialize};
-
-/// The value of a vertex. The noop has no commands and no dependencies.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Value {
-    /// The commands.
-    pub batch: Batch,
-    /// What they depend on.
-    pub deps: DepSet,
-}
-
-impl Value {
-    /// The value that does nothing and depends on nothing.
-    #[must_use]
-    pub fn noop() -> Value {
-        Value { batch: Batch::noop(), deps: DepSet::default() }
-    }
-}
 
 /// Every message between nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -35,7 +35,7 @@ mod node;
 mod options;
 mod recovery;
 
-pub use message::{Message, Record, Timer, Value};
+pub use message::{Message, Record, Timer};
 pub use node::SimpleNode;
 pub use options::Options;
 

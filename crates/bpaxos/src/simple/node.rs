@@ -1,10 +1,11 @@
+use crate::Value;
 use crate::simple::leader::Leader;
-use crate::simple::message::{Message, Record, Timer, Value};
+use crate::simple::message::{Message, Record, Timer};
 use crate::simple::options::Options;
-use crate::simple::recovery::Recovery;
 use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
+use isegoria_proposer::{Progress, Recoveries};
 use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct SimpleNode {
     pub(crate) cells: VertexMap<Cell<Value>>,
     pub(crate) index: Option<KeyedIndex>,
     pub(crate) leader: Leader,
-    pub(crate) recovery: Recovery,
+    pub(crate) recovery: Recoveries<Progress<Value>>,
     /// Executed by every replica, or cut; carried by requests. What the replica beside
     /// this node has executed of it is forgotten here.
     pub(crate) floor: Prefix,
@@ -37,7 +38,7 @@ impl SimpleNode {
             cells: VertexMap::default(),
             index: indexes.then(|| KeyedIndex::new(layout.leaders, own.index() as u64)),
             leader: Leader::default(),
-            recovery: Recovery::default(),
+            recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),
         }
@@ -161,10 +162,8 @@ impl Node for SimpleNode {
             Input::Submit { batch, footprint } => self.on_submit(batch, footprint, out),
             Input::Message { from, message } => self.on_message(from, message, out),
             Input::Timer(Timer::Tick) => self.on_tick(out),
-            Input::Suspect(node) => {
-                self.recovery.suspected.insert(node);
-            }
-            Input::Trust(node) => self.recovery.suspected = self.recovery.suspected.without(node),
+            Input::Suspect(node) => self.recovery.suspect(node, true),
+            Input::Trust(node) => self.recovery.suspect(node, false),
             Input::Blocked(vertex) => {
                 // Makes the vertex known, so that it is looked after. One that is too far away
                 // is waited for by a replica that has much to catch up on.
@@ -188,10 +187,7 @@ impl Node for SimpleNode {
 
     fn replay(&mut self, record: Record) {
         match record {
-            Record::Reserved { below } => {
-                self.leader.reserved_below = below;
-                self.leader.next = below;
-            }
+            Record::Reserved { below } => self.leader.numbers.restore(below),
             Record::Recorded { vertex, footprint } => {
                 if let Some(index) = &mut self.index {
                     index.record(vertex, &footprint);
@@ -237,7 +233,7 @@ impl Node for SimpleNode {
 
     fn checkpoint(&self, records: &mut Vec<Record>) {
         records.push(Record::Collected { floor: self.floor.clone() });
-        records.push(Record::Reserved { below: self.leader.reserved_below });
+        records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
         if let Some(index) = &self.index {
             crate::simple::dependency::checkpoint(index, records);
         }
@@ -275,17 +271,17 @@ impl Node for SimpleNode {
         Counts {
             cell_count: self.cells.span(),
             index_count: self.index.as_ref().map_or(0, KeyedIndex::len),
-            proposal_count: self.leader.undecided_count,
+            proposal_count: self.leader.in_flight.count(),
         }
     }
 
     fn assert_invariants(&self) {
         for (vertex, _) in self.leader.proposals.iter() {
+            let below = self.leader.numbers.reserved_below();
             assert!(
-                vertex.leader == self.own && vertex.number < self.leader.reserved_below,
-                "{} proposes {vertex}, reserved below {}",
-                self.own,
-                self.leader.reserved_below
+                vertex.leader == self.own && vertex.number < below,
+                "{} proposes {vertex}, reserved below {below}",
+                self.own
             );
         }
     }

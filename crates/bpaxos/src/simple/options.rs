@@ -1,4 +1,5 @@
 use isegoria_node::ConfigError;
+use isegoria_proposer::Patience;
 use serde::{Deserialize, Serialize};
 
 /// Options of Simple BPaxos: `simple-bpaxos:recovery_ms=500`.
@@ -58,6 +59,16 @@ impl Options {
             return refuse("in_flight_bytes_max = 0: must be at least 1 byte".into());
         }
         Ok(())
+    }
+
+    /// When what stays unchosen is recovered.
+    pub(crate) fn patience(&self, node_count: usize) -> Patience {
+        Patience {
+            alive_ticks: self.ticks(self.recovery_ms),
+            suspected_ticks: self.ticks(self.suspect_ms),
+            node_count,
+            reserved_round: 0,
+        }
     }
 
     /// A time in ticks, at least one.

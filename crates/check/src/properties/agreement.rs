@@ -1,5 +1,6 @@
 use crate::{ChosenValue, ChosenValues, Violation};
-use isegoria_types::{Ballot, Batch, NodeId, NodeSet, Order, Quorum, Vertex};
+use isegoria_node::FastRule;
+use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Order, Quorum, Vertex};
 use std::collections::BTreeMap;
 
 /// S1: one value a vertex or slot, at every node, for ever.
@@ -10,7 +11,12 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Agreement {
     quorum: Quorum,
+    fast: FastRule,
     votes: BTreeMap<(Vertex, Ballot), Votes>,
+    /// Votes of ballot 0 for values of the acceptors' own making.
+    fast_votes: BTreeMap<Vertex, (Batch, BTreeMap<NodeId, DepSet>)>,
+    fast_count: u64,
+    union_count: u64,
     commit_count: u64,
     again_count: u64,
 }
@@ -23,10 +29,19 @@ struct Votes {
 }
 
 impl Agreement {
-    /// `quorum`: what chooses a value.
+    /// `quorum`: what chooses a value; `fast`: and what does in ballot 0.
     #[must_use]
-    pub fn new(quorum: Quorum) -> Agreement {
-        Agreement { quorum, votes: BTreeMap::new(), commit_count: 0, again_count: 0 }
+    pub fn new(quorum: Quorum, fast: FastRule) -> Agreement {
+        Agreement {
+            quorum,
+            fast,
+            votes: BTreeMap::new(),
+            fast_votes: BTreeMap::new(),
+            fast_count: 0,
+            union_count: 0,
+            commit_count: 0,
+            again_count: 0,
+        }
     }
 
     /// Commits compared with what the votes chose.
@@ -72,22 +87,53 @@ impl Agreement {
         if !self.quorum.is_quorum(votes.voters) {
             return Ok(false);
         }
-        match chosen.get(place) {
-            None => {
-                let again = match order {
-                    Order::Slot { origin, .. } => *origin < ballot,
-                    Order::Vertex(vertex, _) => ballot > Ballot::initial(vertex.leader) && !batch.is_noop(),
-                };
-                self.again_count += u64::from(again);
-                chosen.insert(ChosenValue::new(order.clone(), batch.clone()));
-                Ok(true)
-            }
-            Some(before) if before.order == *order && before.batch == *batch => Ok(false),
-            Some(before) => Err(violation(
-                place,
-                format!("{ballot} chooses {order:?} {batch:?}; chosen before: {before:?}"),
-            )),
+        let again = match order {
+            Order::Slot { origin, .. } => *origin < ballot,
+            Order::Vertex(vertex, _) => ballot.owner != vertex.leader && !batch.is_noop(),
+        };
+        let is_first = choose((order, batch), ballot, chosen)?;
+        self.again_count += u64::from(is_first && again);
+        Ok(is_first)
+    }
+
+    /// A vote of `node` in ballot 0 for a value of its own making is durable. Whether that
+    /// chose a value, and for the first time.
+    ///
+    /// # Errors
+    /// Two batches in one ballot, two votes of one node, or another value chosen before.
+    ///
+    /// # Panics
+    /// If the vote is for a slot.
+    pub fn fast_voted(
+        &mut self,
+        node: NodeId,
+        ballot: Ballot,
+        (order, batch): (&Order, &Batch),
+        chosen: &mut ChosenValues,
+    ) -> Result<bool, Violation> {
+        let Order::Vertex(vertex, deps) = order else { panic!("a fast vote for {order:?}") };
+        let (first, votes) =
+            self.fast_votes.entry(*vertex).or_insert_with(|| (batch.clone(), BTreeMap::new()));
+        if *first != *batch {
+            return Err(violation(*vertex, format!("{ballot} proposes {batch:?} and {first:?}")));
         }
+        let before = votes.entry(node).or_insert_with(|| deps.clone());
+        if *before != *deps {
+            let what = format!("{node} votes in {ballot} for dependencies {deps:?} after {before:?}");
+            return Err(violation(*vertex, what));
+        }
+        let Some(union) = self.fast.chosen(votes) else { return Ok(false) };
+        let is_equal = votes.values().all(|deps| *deps == union);
+        let is_first = choose((&Order::Vertex(*vertex, union), batch), ballot, chosen)?;
+        self.fast_count += u64::from(is_first);
+        self.union_count += u64::from(is_first && !is_equal);
+        Ok(is_first)
+    }
+
+    /// Values chosen by votes in ballot 0, and how many of them by votes that differed.
+    #[must_use]
+    pub fn fast_counts(&self) -> (u64, u64) {
+        (self.fast_count, self.union_count)
     }
 
     /// A node hands a value to its replica.
@@ -115,6 +161,25 @@ impl Agreement {
     }
 }
 
+/// Votes chose this in `ballot`: whether for the first time.
+fn choose(
+    (order, batch): (&Order, &Batch),
+    ballot: Ballot,
+    chosen: &mut ChosenValues,
+) -> Result<bool, Violation> {
+    match chosen.get(order.place()) {
+        None => {
+            chosen.insert(ChosenValue::new(order.clone(), batch.clone()));
+            Ok(true)
+        }
+        Some(before) if before.order == *order && before.batch == *batch => Ok(false),
+        Some(before) => {
+            let what = format!("{ballot} chooses {order:?} {batch:?}; chosen before: {before:?}");
+            Err(violation(order.place(), what))
+        }
+    }
+}
+
 fn violation(place: Vertex, what: String) -> Violation {
     Violation { check: "agreement", invariant: "S1 one value a place", place: Some(place), what }
 }
@@ -122,10 +187,35 @@ fn violation(place: Vertex, what: String) -> Violation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planted::{command, node, slot};
+    use crate::planted::{command, node, slot, vertex};
+    use isegoria_types::Prefix;
 
     fn agreement() -> (Agreement, ChosenValues) {
-        (Agreement::new(Quorum::majority(NodeSet::first(3))), ChosenValues::default())
+        with_fast(FastRule::None)
+    }
+
+    fn with_fast(rule: FastRule) -> (Agreement, ChosenValues) {
+        (Agreement::new(Quorum::majority(NodeSet::first(3)), rule), ChosenValues::default())
+    }
+
+    fn deps(below: u64) -> DepSet {
+        DepSet::from_prefix(Prefix::new(&[0, below]))
+    }
+
+    #[test]
+    fn a_fast_choice_and_another_one_are_found() {
+        let (mut check, mut chosen) = with_fast(FastRule::AllEqual { voters: NodeSet::first(3) });
+        let (first, later) = (Ballot::initial(node(0)), Ballot { round: 2, owner: node(1) });
+        let batch = Batch::of(&[command(1, 0)]);
+        let (order, other) = (Order::Vertex(vertex(0, 0), deps(4)), Order::Vertex(vertex(0, 0), deps(0)));
+        for index in 0..3 {
+            check.fast_voted(node(index), first, (&order, &batch), &mut chosen).unwrap();
+        }
+        check.committed(node(0), (&order, &batch), &chosen).unwrap();
+        check.voted(node(1), later, (&other, &Batch::noop()), &mut chosen).unwrap();
+        check.voted(node(2), later, (&other, &Batch::noop()), &mut chosen).unwrap_err();
+        check.fast_voted(node(0), first, (&other, &batch), &mut chosen).unwrap_err();
+        assert_eq!(check.fast_counts(), (1, 0));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl ProtocolVisitor for Work {
     type Output = Summary;
 
     fn visit<P: Protocol>(self, options: P::Options) -> Summary {
-        let mut summary = Summary::new(P::NAME, expected_situations(P::ORDER));
+        let mut summary = Summary::new(P::NAME, expected_situations::<P>(&options));
         let next = AtomicU64::new(self.seeds.start);
         let (sender, results) = mpsc::channel();
         std::thread::scope(|scope| {
@@ -62,7 +62,7 @@ fn collect(results: &mpsc::Receiver<(u64, Run)>, summary: &mut Summary, of: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use isegoria_node::{ConfigError, OrderKind, RoundTrip};
+    use isegoria_node::{ConfigError, FastRule, OrderKind, RoundTrip};
     use isegoria_types::{Layout, NodeId};
     use std::marker::PhantomData;
 
@@ -80,6 +80,10 @@ mod tests {
         fn build(own: NodeId, layout: &Layout, options: &P::Options) -> Result<P::Node, ConfigError> {
             assert_ne!(own, NodeId::new(1), "planted at {own}");
             P::build(own, layout, options)
+        }
+
+        fn fast_rule(layout: &Layout, options: &P::Options) -> FastRule {
+            P::fast_rule(layout, options)
         }
 
         fn limit(layout: &Layout, options: &P::Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {

@@ -3,9 +3,9 @@ use super::relation::conflict;
 use super::text;
 use bytes::Bytes;
 use isegoria_kv::Op;
-use isegoria_node::Evidence;
+use isegoria_node::{Evidence, FastRule};
 use isegoria_types::{
-    Ballot, Batch, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply, RequestId, Vertex,
+    Ballot, Batch, DepSet, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply, RequestId, Vertex,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +24,9 @@ pub(super) struct Observer {
     proposed: BTreeMap<(Vertex, Ballot), Value>,
     /// Durable votes; several values in one ballot where that is broken.
     votes: BTreeMap<(Vertex, Ballot), Vec<(Value, NodeSet)>>,
+    /// Votes of ballot 0 for values of the voters' own making, and how they choose.
+    fast_votes: BTreeMap<Vertex, BTreeMap<NodeId, DepSet>>,
+    fast: FastRule,
     chosen: BTreeMap<Vertex, Value>,
     /// What each replica applied in its present life.
     applied: BTreeMap<NodeId, Vec<Applied>>,
@@ -43,9 +46,11 @@ type Applied = (Vertex, RequestId);
 type Executed = (Prefix, Vec<Vertex>);
 
 impl Observer {
-    pub(super) fn new(quorum: Quorum) -> Observer {
+    pub(super) fn new(quorum: Quorum, fast: FastRule) -> Observer {
         Observer {
             quorum,
+            fast,
+            fast_votes: BTreeMap::new(),
             moment: 0,
             submitted: BTreeMap::new(),
             answered: BTreeMap::new(),
@@ -106,7 +111,13 @@ impl Observer {
 
     /// A record of `node` is durable.
     pub(super) fn durable(&mut self, node: NodeId, evidence: Option<Evidence>) -> Result<(), Violation> {
-        let Some(Evidence::Voted { ballot, order, batch }) = evidence else { return Ok(()) };
+        let (ballot, order, batch) = match evidence {
+            Some(Evidence::Voted { ballot, order, batch }) => (ballot, order, batch),
+            Some(Evidence::FastVoted { order: Order::Vertex(vertex, deps), batch, .. }) => {
+                return self.fast_voted(node, (vertex, deps), batch);
+            }
+            _ => return Ok(()),
+        };
         let (place, value) = (order.place(), (order, batch));
         let votes = self.votes.entry((place, ballot)).or_default();
         let index = votes.iter().position(|(other, _)| *other == value).unwrap_or_else(|| {
@@ -119,6 +130,23 @@ impl Observer {
             return self.choose(place, value, &format!("{} voted in {ballot}", text::names(voters)));
         }
         Ok(())
+    }
+
+    /// A vote of ballot 0 for a value of the voter's own making.
+    fn fast_voted(
+        &mut self,
+        node: NodeId,
+        (vertex, deps): (Vertex, DepSet),
+        batch: Batch,
+    ) -> Result<(), Violation> {
+        let votes = self.fast_votes.entry(vertex).or_default();
+        votes.insert(node, deps);
+        match self.fast.chosen(votes) {
+            Some(union) => {
+                self.choose(vertex, (Order::Vertex(vertex, union), batch), "all voted in ballot 0")
+            }
+            None => Ok(()),
+        }
     }
 
     /// A node hands a value to its replica.

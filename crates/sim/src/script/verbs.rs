@@ -52,13 +52,14 @@ impl<D: Dialect> Script<D> {
     /// A cluster with empty disks, all nodes started. The title is the trace's first line.
     #[must_use]
     pub fn new(title: &str, layout: &Layout, options: Options<D>) -> Script<D> {
+        let fast = D::Protocol::fast_rule(layout, &options);
         let mut script = Script {
             layout: layout.clone(),
             options,
             hosts: (0..layout.node_count).map(|_| Host::new()).collect(),
             network: Network::new(),
             trace: Trace::default(),
-            observer: Observer::new(layout.quorums.phase2.clone()),
+            observer: Observer::new(layout.quorums.phase2.clone(), fast),
             client_count: 0,
         };
         script.trace.note(title);

@@ -3,7 +3,8 @@
 use crate::dialects::{Simple, simple, together, voters_apart};
 use crate::ops::put;
 use crate::ways::{ORDINARY, RECOVER};
-use isegoria_bpaxos::simple::{Message, Timer, Value};
+use isegoria_bpaxos::Value;
+use isegoria_bpaxos::simple::{Message, Timer};
 use isegoria_sim::script::{Property, Script, nodes};
 use isegoria_types::Vertex;
 

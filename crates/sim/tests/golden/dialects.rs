@@ -2,6 +2,7 @@
 //! scripts are about.
 
 use isegoria_bpaxos::simple::{self, SimpleBpaxos};
+use isegoria_bpaxos::unanimous::{self, UnanimousBpaxos};
 use isegoria_multipaxos::{self as multipaxos, MultiPaxos};
 use isegoria_sim::script::{Dialect, Script, footprint, value};
 use isegoria_types::{Layout, Placement, QuorumSystem, Role};
@@ -50,6 +51,69 @@ impl Dialect for Simple {
                 format!("Recorded {vertex} {}", footprint(touched))
             }
             Record::Attempted { vertex, ballot } => format!("Attempted {vertex} {ballot}"),
+            Record::Promised { vertex, ballot } => format!("Promised {vertex} {ballot}"),
+            Record::Voted { vertex, ballot, value: held } => {
+                format!("Voted {vertex} {ballot} {}", value(&held.batch, &held.deps))
+            }
+            Record::ChosenVote { vertex } => format!("ChosenVote {vertex}"),
+            Record::Decided { vertex, value: held } => {
+                format!("Decided {vertex} {}", value(&held.batch, &held.deps))
+            }
+            Record::Collected { floor } => format!("Collected {floor:?}"),
+            Record::Index(part) => format!("Index seen {:?}, {} entries", part.seen, part.entries.len()),
+        }
+    }
+}
+
+/// Unanimous BPaxos.
+pub(crate) struct Unanimous;
+
+impl Dialect for Unanimous {
+    type Protocol = UnanimousBpaxos;
+
+    fn message(message: &unanimous::Message) -> String {
+        use unanimous::Message;
+        match message {
+            Message::FastPropose { vertex, batch, floor } => {
+                format!("FastPropose {vertex} {batch:?} floor {floor:?}")
+            }
+            Message::FastVote { vertex, deps } => format!("FastVote {vertex} {deps:?}"),
+            Message::StaleFloor { vertex, floor } => format!("StaleFloor {vertex} {floor:?}"),
+            Message::Floor { floor } => format!("Floor {floor:?}"),
+            Message::Phase1a { vertex, ballot } => format!("Phase1a {vertex} {ballot}"),
+            Message::Phase1b { vertex, ballot, vote: None } => format!("Phase1b {vertex} {ballot} no vote"),
+            Message::Phase1b { vertex, ballot, vote: Some((voted, held)) } => {
+                format!("Phase1b {vertex} {ballot} vote {voted} {}", value(&held.batch, &held.deps))
+            }
+            Message::Phase2a { vertex, ballot, value: held } => {
+                format!("Phase2a {vertex} {ballot} {}", value(&held.batch, &held.deps))
+            }
+            Message::Phase2b { vertex, ballot } => format!("Phase2b {vertex} {ballot}"),
+            Message::Nack { vertex, ballot, promised } => {
+                format!("Nack {vertex} {ballot} promised {promised}")
+            }
+            Message::Commit { vertex, ballot, deps: None } => format!("Commit {vertex} {ballot}"),
+            Message::Commit { vertex, ballot, deps: Some(deps) } => {
+                format!("Commit {vertex} {ballot} {deps:?}")
+            }
+            Message::Chosen { vertex, value: held } => {
+                format!("Chosen {vertex} {}", value(&held.batch, &held.deps))
+            }
+            Message::Fetch { vertex } => format!("Fetch {vertex}"),
+            Message::Gced { floor } => format!("Gced {floor:?}"),
+        }
+    }
+
+    fn record(record: &unanimous::Record) -> String {
+        use unanimous::Record;
+        match record {
+            Record::Reserved { below } => format!("Reserved below {below}"),
+            Record::FastVoted { vertex, value: held } => {
+                format!("FastVoted {vertex} {}", value(&held.batch, &held.deps))
+            }
+            Record::Recorded { vertex, footprint: touched } => {
+                format!("Recorded {vertex} {}", footprint(touched))
+            }
             Record::Promised { vertex, ballot } => format!("Promised {vertex} {ballot}"),
             Record::Voted { vertex, ballot, value: held } => {
                 format!("Voted {vertex} {ballot} {}", value(&held.batch, &held.deps))
@@ -152,6 +216,20 @@ pub(crate) fn simple(title: &str, layout: &Layout) -> Script<Simple> {
         suspect_ms: 50,
         repeat_ms: 1000,
         ..simple::Options::default()
+    };
+    Script::new(title, layout, options)
+}
+
+/// A script of Unanimous BPaxos. Recoveries are due at the first look that may find them,
+/// requests are repeated late, and votes are waited for.
+pub(crate) fn unanimous(title: &str, layout: &Layout) -> Script<Unanimous> {
+    let options = unanimous::Options {
+        tick_ms: 50,
+        recovery_ms: 50,
+        suspect_ms: 50,
+        repeat_ms: 1000,
+        slow_ms: 1000,
+        ..unanimous::Options::default()
     };
     Script::new(title, layout, options)
 }

@@ -33,7 +33,7 @@ fn slot(slot: u64, round: u32, start_working: bool) -> Order {
 
 /// Three voters; clients 1, 2, ... write one key.
 fn observer(clients: u64) -> Observer {
-    let mut observer = Observer::new(Quorum::majority(NodeSet::first(3)));
+    let mut observer = Observer::new(Quorum::majority(NodeSet::first(3)), FastRule::None);
     for client in 1..=clients {
         observer.submitted(request(client), &Op::Put("k".into(), "v".into()));
     }

@@ -1,7 +1,8 @@
 use super::Simple;
 use crate::checker::{Evidence, Named, Verdict};
 use crate::order::{Chosen, conflict, execute};
-use isegoria_bpaxos::simple::{Message, Record, SimpleNode, Value};
+use isegoria_bpaxos::Value;
+use isegoria_bpaxos::simple::{Message, Record, SimpleNode};
 use isegoria_node::Node;
 use isegoria_types::{Ballot, NodeId, NodeSet, Quorum, Vertex};
 use std::collections::BTreeMap;

@@ -30,7 +30,8 @@ mod tests;
 
 use crate::checker::{Evidence, Fading, Limit, NODE_COUNT, Named, Subject, Ticket, Verdict};
 use crate::commands::{Touch, command};
-use isegoria_bpaxos::simple::{Message, Options, Record, SimpleBpaxos, SimpleNode, Timer, Value};
+use isegoria_bpaxos::Value;
+use isegoria_bpaxos::simple::{Message, Options, Record, SimpleBpaxos, SimpleNode, Timer};
 use isegoria_node::{Event, Input, Outbox, Protocol, step};
 use isegoria_types::{Batch, Footprint, Layout, NodeId, NodeSet, Order, Quorum, QuorumSystem, Vertex};
 use judge::{Hands, Vote};

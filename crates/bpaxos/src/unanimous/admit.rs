@@ -1,0 +1,61 @@
+use crate::admission::Admission;
+use crate::unanimous::message::Message;
+use crate::unanimous::node::UnanimousNode;
+use crate::unanimous::options::RESERVED_ROUND;
+use isegoria_node::Inadmissible;
+use isegoria_types::NodeId;
+
+/// Whether a message can have come from a correct peer; see `Node::admit`.
+pub(crate) fn admit(node: &UnanimousNode, from: NodeId, message: &Message) -> Result<(), Inadmissible> {
+    let check = Admission { layout: &node.layout, cells: &node.cells, from, reserved_round: RESERVED_ROUND };
+    match message {
+        Message::FastPropose { vertex, floor, .. } => {
+            check.vertex(*vertex)?;
+            check.that(vertex.leader == from, "a proposal for somebody else's vertex")?;
+            check.prefix(floor)
+        }
+        Message::FastVote { vertex, deps } => {
+            check.vertex(*vertex)?;
+            check.prefix(deps.as_prefix())
+        }
+        Message::StaleFloor { vertex, floor } => {
+            check.vertex(*vertex)?;
+            check.prefix(floor)
+        }
+        Message::Floor { floor } | Message::Gced { floor } => check.prefix(floor),
+        Message::Phase1a { vertex, ballot } => {
+            check.vertex(*vertex)?;
+            check.campaign(*vertex, *ballot)
+        }
+        Message::Phase1b { vertex, ballot, vote } => {
+            check.vertex(*vertex)?;
+            check.ballot(*vertex, *ballot)?;
+            check.vote(*vertex, vote.as_ref())
+        }
+        Message::Phase2a { vertex, ballot, value } => {
+            check.vertex(*vertex)?;
+            check.that(ballot.round > 0, "a value for ballot 0, in which each node has its own")?;
+            check.owned(*vertex, *ballot)?;
+            check.value(value)
+        }
+        Message::Phase2b { vertex, ballot } => {
+            check.vertex(*vertex)?;
+            check.ballot(*vertex, *ballot)
+        }
+        Message::Commit { vertex, ballot, deps } => {
+            check.vertex(*vertex)?;
+            check.owned(*vertex, *ballot)?;
+            deps.as_ref().map_or(Ok(()), |deps| check.prefix(deps.as_prefix()))
+        }
+        Message::Nack { vertex, ballot, promised } => {
+            check.vertex(*vertex)?;
+            check.ballot(*vertex, *ballot)?;
+            check.ballot(*vertex, *promised)
+        }
+        Message::Chosen { vertex, value } => {
+            check.vertex(*vertex)?;
+            check.value(value)
+        }
+        Message::Fetch { vertex } => check.vertex(*vertex),
+    }
+}

@@ -1,0 +1,283 @@
+use crate::Value;
+use crate::unanimous::fast::{Outlook, outlook};
+use crate::unanimous::message::{Message, Record};
+use crate::unanimous::node::UnanimousNode;
+use isegoria_node::{Event, Outbox};
+use isegoria_proposer::{InFlight, Numbers, Tally, repeats_at};
+use isegoria_types::{
+    Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex, VertexMap, WINDOW_MAX,
+};
+
+/// The leader's own vertices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Leader {
+    pub(crate) numbers: Numbers,
+    /// Own vertices that are not chosen yet.
+    pub(crate) proposals: VertexMap<Proposal>,
+    /// How many of them there are, and what they take.
+    pub(crate) in_flight: InFlight,
+    /// The floor that all nodes were last told.
+    told_floor: Prefix,
+}
+
+/// An own vertex on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Proposal {
+    pub(crate) batch: Batch,
+    pub(crate) stage: Stage,
+    /// Ticks since it was submitted; what is repeated is repeated at doubling ages.
+    pub(crate) age: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stage {
+    /// Ballot 0: everybody votes with what it knows above the floor, which is the same for all.
+    Fast { votes: Tally<DepSet>, floor: Prefix },
+    /// Ballot 1: votes for the union of those votes.
+    Slow { deps: DepSet, votes: NodeSet },
+    /// Somebody recovers it: wait for what is chosen. The dependencies, if a quorum had
+    /// answered, are their union.
+    Outbid { deps: Option<DepSet> },
+}
+
+/// The leader's second ballot, for which the votes of its first are promises.
+pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
+    Ballot { round: 1, owner: leader }
+}
+
+impl UnanimousNode {
+    /// Numbers the batch and asks everybody to vote for it.
+    pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
+        let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
+        if !self.leader.in_flight.has_room(batch.byte_len(), most) {
+            out.refusals.push((batch, Refusal::Overloaded));
+            return;
+        }
+        let vertex = Vertex::new(self.own, self.leader.numbers.next());
+        if !self.cells.admits(vertex) {
+            out.refusals.push((batch, Refusal::Unavailable));
+            return;
+        }
+        if let (_, Some(below)) = self.leader.numbers.take() {
+            out.persist(Record::Reserved { below });
+        }
+        self.leader.in_flight.enter(batch.byte_len());
+        let floor = self.floor.clone();
+        self.leader.told_floor = floor.clone();
+        let stage = Stage::Fast { votes: Tally::default(), floor: floor.clone() };
+        self.leader.proposals.insert(vertex, Proposal { batch: batch.clone(), stage, age: 0 });
+        out.send(self.layout.nodes(), Message::FastPropose { vertex, batch, floor });
+    }
+
+    pub(crate) fn on_fast_vote(
+        &mut self,
+        from: NodeId,
+        vertex: Vertex,
+        deps: DepSet,
+        out: &mut Outbox<Self>,
+    ) {
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::Fast { votes, .. } = &mut proposal.stage else { return };
+        votes.answer(from, deps);
+        self.advance(vertex, self.recovery.suspected(), out);
+    }
+
+    /// Goes on with an own vertex of ballot 0 as far as its votes lead.
+    pub(crate) fn advance(&mut self, vertex: Vertex, given_up: NodeSet, out: &mut Outbox<Self>) {
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::Fast { votes, .. } = &proposal.stage else { return };
+        let batch = proposal.batch.clone();
+        match outlook(self.fit, votes, &self.layout, given_up) {
+            Outlook::Open => {}
+            Outlook::Chosen(deps) => {
+                let is_every_vote = votes.iter().all(|(_, vote)| *vote == deps);
+                out.events.push(Event::Path { vertex, fast: true });
+                self.note_proposed(vertex, &deps, out);
+                let told = (!is_every_vote).then(|| deps.clone());
+                self.announce((vertex, Ballot::initial(self.own)), Value { batch, deps }, told, out);
+            }
+            Outlook::Slow(deps) => {
+                proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
+                out.events.push(Event::Path { vertex, fast: false });
+                self.note_proposed(vertex, &deps, out);
+                let (ballot, value) = (slow_ballot(self.own), Value { batch, deps });
+                out.send(self.layout.nodes(), Message::Phase2a { vertex, ballot, value });
+            }
+        }
+    }
+
+    fn note_proposed(&self, vertex: Vertex, deps: &DepSet, out: &mut Outbox<Self>) {
+        let conflicting = !self.floor.covers(deps.as_prefix());
+        out.events.push(Event::Proposed { vertex, conflicting });
+    }
+
+    /// The node has dropped more than this leader knew to be executed everywhere.
+    pub(crate) fn on_stale_floor(
+        &mut self,
+        from: NodeId,
+        vertex: Vertex,
+        floor: &Prefix,
+        out: &mut Outbox<Self>,
+    ) {
+        self.floor.union(floor);
+        out.events.push(Event::StaleFloor { vertex });
+        let Some(proposal) = self.leader.proposals.get(vertex) else { return };
+        if matches!(proposal.stage, Stage::Fast { .. }) {
+            let (batch, floor) = (proposal.batch.clone(), self.floor.clone());
+            out.send_to(from, Message::FastPropose { vertex, batch, floor });
+        }
+    }
+
+    /// A vote above round 0: for an own vertex in ballot 1, or for a recovery.
+    pub(crate) fn on_phase2b(&mut self, from: NodeId, at: (Vertex, Ballot), out: &mut Outbox<Self>) {
+        let (vertex, ballot) = at;
+        let quorum = &self.layout.quorums.phase2;
+        let value = if ballot == slow_ballot(self.own) {
+            let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+            let Stage::Slow { deps, votes } = &mut proposal.stage else { return };
+            votes.insert(from);
+            if !quorum.is_quorum(*votes) {
+                return;
+            }
+            Value { batch: proposal.batch.clone(), deps: deps.clone() }
+        } else {
+            let Some(attempt) = self.recovery.attempt(vertex) else { return };
+            if !attempt.on_vote(from, ballot, quorum) {
+                return;
+            }
+            attempt.value().expect("voted for").clone()
+        };
+        self.announce(at, value, None, out);
+    }
+
+    /// It is chosen: tell everybody. The others hold the value with their vote, or the
+    /// batch with it and are told the dependencies.
+    fn announce(
+        &mut self,
+        (vertex, ballot): (Vertex, Ballot),
+        value: Value,
+        told: Option<DepSet>,
+        out: &mut Outbox<Self>,
+    ) {
+        let others = self.layout.nodes().without(self.own);
+        out.send(others, Message::Commit { vertex, ballot, deps: told });
+        self.learn(vertex, value, out);
+    }
+
+    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was
+    /// faster: submit the batch again, as a new vertex. Sessions keep it exactly-once.
+    pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
+        let Some(proposal) = self.leader.proposals.remove(vertex) else { return };
+        self.leader.in_flight.leave(proposal.batch.byte_len());
+        if proposal.batch != value.batch {
+            out.events.push(Event::Resubmitted { vertex });
+            self.on_submit(proposal.batch, out);
+        }
+    }
+
+    /// What is forgotten is decided. An own vertex that this leader has not heard of was
+    /// executed by a snapshot, with its batch or as a noop: submitted again, the batch is
+    /// executed if it was not, and answered in any case.
+    pub(crate) fn settle_collected(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
+        let mut unheard = Vec::new();
+        self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
+        for (vertex, proposal) in unheard {
+            self.leader.in_flight.leave(proposal.batch.byte_len());
+            out.events.push(Event::Resubmitted { vertex });
+            self.on_submit(proposal.batch, out);
+        }
+    }
+
+    /// Repeats what was not answered, at doubling ages, and gives up waiting for the last votes.
+    pub(crate) fn repeat_own(&mut self, out: &mut Outbox<Self>) {
+        let (repeat, slow) =
+            (self.options.ticks(self.options.repeat_ms), self.options.ticks(self.options.slow_ms));
+        let all = self.layout.nodes();
+        let mut late = Vec::new();
+        for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
+            let vertex = Vertex::new(self.own, number);
+            let Some(proposal) = self.leader.proposals.get_mut(vertex) else { continue };
+            proposal.age += 1;
+            let due = repeats_at(proposal.age, repeat);
+            match &proposal.stage {
+                Stage::Fast { votes, floor } => {
+                    if due {
+                        let (batch, floor) = (proposal.batch.clone(), floor.clone());
+                        let missing = all.difference(votes.set());
+                        out.send(missing, Message::FastPropose { vertex, batch, floor });
+                    }
+                    if proposal.age >= slow {
+                        late.push(vertex);
+                    }
+                }
+                Stage::Slow { deps, votes } if due => {
+                    let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
+                    let (missing, ballot) = (all.difference(*votes), slow_ballot(self.own));
+                    out.send(missing, Message::Phase2a { vertex, ballot, value });
+                }
+                Stage::Slow { .. } | Stage::Outbid { .. } => {}
+            }
+        }
+        for vertex in late {
+            self.advance(vertex, all, out);
+        }
+    }
+
+    /// A node is believed to be down: its votes are not waited for.
+    pub(crate) fn on_suspect(&mut self, out: &mut Outbox<Self>) {
+        let suspected = self.recovery.suspected();
+        for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
+            self.advance(Vertex::new(self.own, number), suspected, out);
+        }
+    }
+
+    /// Somebody promised more for an own vertex: ballots 0 and 1 are lost.
+    pub(crate) fn on_outbid(&mut self, vertex: Vertex) {
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let deps = match &mut proposal.stage {
+            Stage::Fast { votes, .. } => {
+                let is_answered = self.layout.quorums.dependency.is_quorum(votes.set());
+                is_answered.then(|| {
+                    votes.iter().fold(DepSet::default(), |mut union, (_, deps)| {
+                        union.union(deps);
+                        union
+                    })
+                })
+            }
+            Stage::Slow { deps, .. } => Some(std::mem::take(deps)),
+            Stage::Outbid { deps } => deps.take(),
+        };
+        proposal.stage = Stage::Outbid { deps };
+    }
+
+    /// What this leader may propose for an own vertex in a higher ballot that is free: its
+    /// batch, if a dependency quorum has answered.
+    pub(crate) fn own_value(&self, vertex: Vertex) -> Option<Value> {
+        let proposal = self.leader.proposals.get(vertex)?;
+        let Stage::Outbid { deps } = &proposal.stage else { return None };
+        Some(Value { batch: proposal.batch.clone(), deps: deps.clone()? })
+    }
+
+    /// After a restart: the numbers that were reserved and never chosen hold others up.
+    pub(crate) fn settle_reserved(&mut self, out: &mut Outbox<Self>) {
+        let first = self.cells.base(self.own).max(self.executed.below(self.own));
+        // The last reservation may reach beyond what may be held; it is not used there.
+        let reach = self.cells.base(self.own).saturating_add(WINDOW_MAX);
+        for number in first..self.leader.numbers.reserved_below().min(reach) {
+            let vertex = Vertex::new(self.own, number);
+            let _ = self.cell(vertex);
+            if !self.is_settled(vertex) {
+                self.recover(vertex, out);
+            }
+        }
+    }
+
+    /// Tells all nodes how much this leader's requests would cover, unless a request has
+    /// done so: an idle leader must not keep them from forgetting.
+    pub(crate) fn tell_floor(&mut self, out: &mut Outbox<Self>) {
+        if self.leader.told_floor != self.floor {
+            self.leader.told_floor = self.floor.clone();
+            out.send(self.layout.nodes(), Message::Floor { floor: self.floor.clone() });
+        }
+    }
+}
