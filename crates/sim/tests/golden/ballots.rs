@@ -130,7 +130,7 @@ pub(crate) fn restarted_leader_takes_new_numbers() -> String {
     s.restart(n1);
     let y = s.submit(n1, put("k", "y"));
     s.deliver_in_turn(&[n1, n2], &["DepRequest", "DepReply"]);
-    s.deliver_in_turn(&[n1, a, b], &["Phase2a n1:512", "Phase2b n1:512"]);
+    s.deliver_in_turn(&[n1, a, b], &["Phase2a n1:16", "Phase2b n1:16"]);
     s.note("y waits for x, which n1 recovers with all that it may have proposed before");
     s.deliver_in_turn(&[n1, a, c], &["Phase1a n1:0", "Phase1b n1:0", "Phase2a 1.n1 n1:0", "Phase2b n1:0"]);
     assert_eq!(s.answer(y).as_deref(), Some("ok"));
