@@ -1,0 +1,132 @@
+//! What a command costs without failures and conflicts: messages between distinct nodes, and
+//! one-way delays from submission to the commit at the node that was asked, where it can be
+//! executed and answered at once. The figures of the protocols' sheets, counted.
+
+use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
+use isegoria_multipaxos::MultiPaxos;
+use isegoria_node::{Input, Node, Outbox, Protocol, step};
+use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, QuorumSystem, RequestId};
+
+/// Nodes whose messages take one round each, and whose clocks stand still.
+struct Rounds<P: Protocol> {
+    nodes: Vec<P::Node>,
+    /// What is on its way: from, to, message.
+    travelling: Vec<(NodeId, NodeId, <P::Node as Node>::Msg)>,
+    message_count: usize,
+    /// Timers that run out before all others.
+    due: Vec<(NodeId, <P::Node as Node>::Timer)>,
+}
+
+impl<P: Protocol> Rounds<P> {
+    fn start(count: usize, options: &P::Options) -> Rounds<P> {
+        let layout = Layout::co_located(count, &QuorumSystem::Majority).expect("a legal layout");
+        let build = |index| P::build(NodeId::new(index), &layout, options).expect("legal options");
+        let nodes = (0..count).map(build).collect();
+        let mut rounds = Rounds { nodes, travelling: Vec::new(), message_count: 0, due: Vec::new() };
+        for index in 0..count {
+            rounds.step(NodeId::new(index), Input::Start);
+        }
+        for (at, timer) in std::mem::take(&mut rounds.due) {
+            rounds.step(at, Input::Timer(timer));
+        }
+        while !rounds.travelling.is_empty() {
+            rounds.deliver(&Batch::noop());
+        }
+        rounds.message_count = 0;
+        rounds
+    }
+
+    /// Takes a step; what it commits.
+    fn step(&mut self, at: NodeId, input: Input<P::Node>) -> Vec<Batch> {
+        let mut out = Outbox::new(at);
+        step(&mut self.nodes[at.index()], input, &mut out);
+        assert!(out.refusals.is_empty());
+        for wish in out.timers.drain(..) {
+            // Before any other timer: the election of the first leader.
+            if *wish.after_ms.end() < 10 {
+                self.due.push((at, wish.timer));
+            }
+        }
+        for send in out.sends {
+            self.message_count += send.to.len();
+            self.travelling.extend(send.to.iter().map(|to| (at, to, send.message.clone())));
+        }
+        out.commits.into_iter().map(|(_, batch)| batch).collect()
+    }
+
+    /// Everything that is on its way arrives; who commits this batch.
+    fn deliver(&mut self, batch: &Batch) -> Vec<NodeId> {
+        let mut committed = Vec::new();
+        for (from, to, message) in std::mem::take(&mut self.travelling) {
+            self.nodes[to.index()].admit(from, &message).expect("of a correct peer");
+            if self.step(to, Input::Message { from, message }).contains(batch) {
+                committed.push(to);
+            }
+        }
+        committed
+    }
+
+    /// Messages of one command that is submitted at `at`, and delays until it is committed there.
+    fn cost(&mut self, at: NodeId, number: u64) -> (usize, u32) {
+        let mut footprint = Footprint::default();
+        footprint.write(&number.to_be_bytes());
+        let command = Command {
+            request: RequestId { client: ClientId(1), number },
+            acked_below: 0,
+            generation: 0,
+            footprint: footprint.clone(),
+            action: Action::Apply(bytes::Bytes::from_static(b"x")),
+        };
+        let batch = Batch::of(&[command]);
+        let before = self.message_count;
+        assert!(self.step(at, Input::Submit { batch: batch.clone(), footprint }).is_empty());
+        let (mut delay_count, mut committed_at) = (0, None);
+        while !self.travelling.is_empty() {
+            delay_count += 1;
+            if self.deliver(&batch).contains(&at) {
+                committed_at.get_or_insert(delay_count);
+            }
+        }
+        (self.message_count - before, committed_at.expect("it is committed"))
+    }
+}
+
+/// `a_peer` messages a command for each of the other nodes, at all nodes or at the first.
+fn costs<P: Protocol>(options: &P::Options, a_peer: usize, everywhere: bool) {
+    for count in [3, 5, 7] {
+        let mut rounds = Rounds::<P>::start(count, options);
+        for number in 0..20 {
+            let at = if everywhere { number % count } else { 0 };
+            let found = rounds.cost(NodeId::new(at), number as u64);
+            assert_eq!(found, (a_peer * (count - 1), P::DELAY_COUNT), "{}, {count} nodes", P::NAME);
+        }
+    }
+}
+
+#[test]
+fn simple_bpaxos_takes_five_messages_a_peer_and_four_delays() {
+    costs::<SimpleBpaxos>(&Default::default(), 5, true);
+}
+
+#[test]
+fn unanimous_bpaxos_takes_three_messages_a_peer_and_two_delays() {
+    for fast in [Fast::Unanimous, Fast::Threshold] {
+        costs::<UnanimousBpaxos>(&unanimous::Options { fast, ..Default::default() }, 3, true);
+    }
+}
+
+#[test]
+fn multipaxos_takes_three_messages_a_peer_and_two_delays_at_its_leader() {
+    costs::<MultiPaxos>(&Default::default(), 3, false);
+}
+
+/// One of three is down: its votes are not waited for, and two round trips are needed.
+#[test]
+fn the_slow_path_takes_two_messages_a_peer_more() {
+    let mut rounds = Rounds::<UnanimousBpaxos>::start(3, &Default::default());
+    rounds.step(NodeId::new(0), Input::Suspect(NodeId::new(2)));
+    let whole = Rounds::<UnanimousBpaxos>::start(3, &Default::default()).cost(NodeId::new(0), 0);
+    let slow = rounds.cost(NodeId::new(0), 0);
+    assert_eq!((whole, slow), ((6, 2), (10, 4)));
+}
