@@ -66,6 +66,7 @@ machine is not what is measured.
 
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
+  unanimous-bpaxos   unanimous-bpaxos:fast=unanimous   unanimous-bpaxos:fast=basic
 
 Examples:
   isegoria bench

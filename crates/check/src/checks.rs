@@ -118,6 +118,10 @@ impl Checks {
                 let is_chosen = self.agreement.fast_voted(node, *ballot, (order, batch), &mut self.chosen)?;
                 if is_chosen { self.chosen_at(order.place()) } else { Ok(()) }
             }
+            Evidence::FastChosen { vertex } => {
+                let is_first = self.agreement.fast_chosen(*vertex, &mut self.chosen)?;
+                if is_first { self.chosen_at(*vertex) } else { Ok(()) }
+            }
             Evidence::Campaigned { .. } | Evidence::Proposed { .. } | Evidence::ToldVote { .. } => Ok(()),
         }
     }
@@ -139,7 +143,7 @@ impl Checks {
             Evidence::Promised { place, ballot } => self.promises.told_promise(node, *place, *ballot),
             Evidence::ToldVote { place, ballot } => self.promises.told_vote(node, *place, *ballot),
             Evidence::Proposed { ballot, order, batch } => self.promises.proposed(*ballot, order, batch),
-            Evidence::Voted { .. } | Evidence::FastVoted { .. } => Ok(()),
+            Evidence::Voted { .. } | Evidence::FastVoted { .. } | Evidence::FastChosen { .. } => Ok(()),
         }
     }
 

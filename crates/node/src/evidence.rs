@@ -50,6 +50,11 @@ pub enum Evidence {
         /// and what.
         batch: Batch,
     },
+    /// The leader of a vertex decided that its own vote in ballot 0 is chosen (in a record).
+    FastChosen {
+        /// The vertex.
+        vertex: Vertex,
+    },
     /// An acceptor says that it voted (in a message).
     ToldVote {
         /// On what.

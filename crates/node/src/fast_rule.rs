@@ -20,6 +20,12 @@ pub enum FastRule {
         /// How many name it.
         count: usize,
     },
+    /// The leader of the vertex says so, durably: that its own vote is chosen. It may only if
+    /// so many votes are equal to it, its own among them.
+    Leader {
+        /// How many are equal.
+        count: usize,
+    },
 }
 
 impl FastRule {
@@ -33,7 +39,7 @@ impl FastRule {
             below == 0 || votes.values().filter(|deps| deps.below(leader) == below).count() >= count
         };
         let holds = match self {
-            FastRule::None => false,
+            FastRule::None | FastRule::Leader { .. } => false,
             FastRule::AllEqual { voters } => {
                 have_voted == *voters && votes.values().all(|deps| *deps == union)
             }
@@ -42,6 +48,14 @@ impl FastRule {
             }
         };
         holds.then_some(union)
+    }
+
+    /// The dependencies that are chosen when this leader says that it decided, if it may.
+    #[must_use]
+    pub fn decided_by(&self, leader: NodeId, votes: &BTreeMap<NodeId, DepSet>) -> Option<DepSet> {
+        let FastRule::Leader { count } = self else { return None };
+        let own = votes.get(&leader)?;
+        (votes.values().filter(|deps| *deps == own).count() >= *count).then(|| own.clone())
     }
 }
 
@@ -71,5 +85,18 @@ mod tests {
         assert_eq!(chosen(named, &[0, 0, 0]), Some(deps(0)));
         assert_eq!(chosen(named, &[4, 4]), None);
         assert_eq!(chosen(FastRule::None, &[4, 4, 4]), None);
+    }
+
+    #[test]
+    fn a_leader_decides_with_votes_like_its_own() {
+        let decided = |votes: &[u64]| {
+            let vote = |(index, below): (usize, &u64)| (NodeId::new(index), deps(*below));
+            let votes = votes.iter().enumerate().map(vote).collect();
+            FastRule::Leader { count: 2 }.decided_by(NodeId::new(0), &votes)
+        };
+        assert_eq!(decided(&[4, 4, 5]), Some(deps(4)));
+        assert_eq!(decided(&[4, 5, 5]), None);
+        assert_eq!(decided(&[]), None);
+        assert_eq!(chosen(FastRule::Leader { count: 2 }, &[4, 4, 4]), None, "the votes alone decide nothing");
     }
 }

@@ -116,6 +116,8 @@ scripts! {
         fast_choice_outlives_its_leader,
         two_votes_of_five_force_nothing,
         no_vote_in_ballot_0_after_a_promise,
+        a_leaders_word_is_durable,
+        a_leaders_word_is_found_without_it,
     }
     recovery {
         recovery_noop_wins,

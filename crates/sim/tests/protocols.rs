@@ -37,8 +37,10 @@ fn simple_bpaxos() {
 #[test]
 fn unanimous_bpaxos() {
     hold::<UnanimousBpaxos>(&SimConfig::default(), &Default::default(), 0..40);
-    let equal = unanimous::Options { fast: Fast::Unanimous, ..Default::default() };
-    hold::<UnanimousBpaxos>(&SimConfig::default(), &equal, 100..120);
+    for fast in [Fast::Unanimous, Fast::Basic] {
+        let options = unanimous::Options { fast, ..Default::default() };
+        hold::<UnanimousBpaxos>(&SimConfig::default(), &options, 100..130);
+    }
 }
 
 /// Windows that are always full, and a log whose votes do not fit into one report.

@@ -17,7 +17,7 @@ impl UnanimousNode {
         &mut self,
         vertex: Vertex,
         batch: Batch,
-        floor: &Prefix,
+        (floor, base): (&Prefix, Option<&DepSet>),
         out: &mut Outbox<Self>,
     ) {
         let (leader, ballot) = (vertex.leader, Ballot::initial(vertex.leader));
@@ -49,12 +49,17 @@ impl UnanimousNode {
                 let promised = promised.expect("just seen");
                 out.send_to(leader, Message::Nack { vertex, ballot, promised });
             }
-            Answer::Deps(deps) => {
+            Answer::Deps(mut deps) => {
+                base.into_iter().for_each(|base| deps.union(base));
+                let unchanged = base == Some(&deps);
+                if unchanged {
+                    self.unchanged.insert(vertex, ());
+                }
                 let value = Value { batch, deps: deps.clone() };
                 let cell = self.cell(vertex).expect("not forgotten");
                 let accepted = cell.accept(ballot, value.clone());
                 assert!(accepted == Accepted::Voted, "{vertex}: a fresh cell refused ballot 0: {accepted:?}");
-                out.persist(Record::FastVoted { vertex, value });
+                out.persist(Record::FastVoted { vertex, value, unchanged });
                 out.send_to(leader, Message::FastVote { vertex, deps });
             }
         }
@@ -87,7 +92,8 @@ impl UnanimousNode {
         if fresh {
             out.persist(Record::Promised { vertex, ballot });
         }
-        out.send_to(recoverer, Message::Phase1b { vertex, ballot, vote });
+        let unchanged = self.unchanged.get(vertex).is_some();
+        out.send_to(recoverer, Message::Phase1b { vertex, ballot, vote, unchanged });
     }
 
     pub(crate) fn on_phase2a(&mut self, at: (Vertex, Ballot), value: Value, out: &mut Outbox<Self>) {

@@ -9,10 +9,11 @@ use isegoria_types::NodeId;
 pub(crate) fn admit(node: &UnanimousNode, from: NodeId, message: &Message) -> Result<(), Inadmissible> {
     let check = Admission { layout: &node.layout, cells: &node.cells, from, reserved_round: RESERVED_ROUND };
     match message {
-        Message::FastPropose { vertex, floor, .. } => {
+        Message::FastPropose { vertex, floor, base, .. } => {
             check.vertex(*vertex)?;
             check.that(vertex.leader == from, "a proposal for somebody else's vertex")?;
-            check.prefix(floor)
+            check.prefix(floor)?;
+            base.as_ref().map_or(Ok(()), |base| check.prefix(base.as_prefix()))
         }
         Message::FastVote { vertex, deps } => {
             check.vertex(*vertex)?;
@@ -27,7 +28,7 @@ pub(crate) fn admit(node: &UnanimousNode, from: NodeId, message: &Message) -> Re
             check.vertex(*vertex)?;
             check.campaign(*vertex, *ballot)
         }
-        Message::Phase1b { vertex, ballot, vote } => {
+        Message::Phase1b { vertex, ballot, vote, .. } => {
             check.vertex(*vertex)?;
             check.ballot(*vertex, *ballot)?;
             check.vote(*vertex, vote.as_ref())

@@ -9,10 +9,11 @@ pub(crate) fn of_record(record: &Record) -> Option<Evidence> {
         Record::Promised { vertex, ballot } => {
             Some(Evidence::Promised { place: Some(*vertex), ballot: *ballot })
         }
-        Record::FastVoted { vertex, value } => {
+        Record::FastVoted { vertex, value, .. } => {
             let (order, batch) = value.at(*vertex);
             Some(Evidence::FastVoted { ballot: Ballot::initial(vertex.leader), order, batch })
         }
+        Record::FastChosen { vertex } => Some(Evidence::FastChosen { vertex: *vertex }),
         Record::Voted { vertex, ballot, value } => {
             let (order, batch) = value.at(*vertex);
             Some(Evidence::Voted { ballot: *ballot, order, batch })

@@ -1,7 +1,8 @@
 use crate::Value;
-use crate::unanimous::fast::{Outlook, outlook};
+use crate::unanimous::fast::{Fit, Outlook, outlook};
 use crate::unanimous::message::{Message, Record};
 use crate::unanimous::node::UnanimousNode;
+use isegoria_acceptor::Cell;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{InFlight, Numbers, Tally, repeats_at};
 use isegoria_types::{
@@ -31,8 +32,9 @@ pub(crate) struct Proposal {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// Ballot 0: everybody votes with what it knows above the floor, which is the same for all.
-    Fast { votes: Tally<DepSet>, floor: Prefix },
+    /// Ballot 0: everybody votes with what it knows above floor and base, which are the same
+    /// for all. With `fast=basic` the base is this leader's own vote, and there is none before.
+    Fast { votes: Tally<DepSet>, floor: Prefix, base: Option<DepSet> },
     /// Ballot 1: votes for the union of those votes.
     Slow { deps: DepSet, votes: NodeSet },
     /// Somebody recovers it: wait for what is chosen. The dependencies, if a quorum had
@@ -64,9 +66,25 @@ impl UnanimousNode {
         self.leader.in_flight.enter(batch.byte_len());
         let floor = self.floor.clone();
         self.leader.told_floor = floor.clone();
-        let stage = Stage::Fast { votes: Tally::default(), floor: floor.clone() };
+        let stage = Stage::Fast { votes: Tally::default(), floor: floor.clone(), base: None };
         self.leader.proposals.insert(vertex, Proposal { batch: batch.clone(), stage, age: 0 });
-        out.send(self.layout.nodes(), Message::FastPropose { vertex, batch, floor });
+        let first = if self.is_basic() { NodeSet::only(self.own) } else { self.layout.nodes() };
+        out.send(first, Message::FastPropose { vertex, batch, floor, base: None });
+    }
+
+    /// Whether this leader's own vote comes first, and its word decides.
+    fn is_basic(&self) -> bool {
+        matches!(self.fit, Fit::Leaders { .. })
+    }
+
+    /// This leader has voted for its own vertex, and tells the others how.
+    fn on_own_vote(&mut self, vertex: Vertex, deps: DepSet, out: &mut Outbox<Self>) {
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::Fast { floor, base: base @ None, .. } = &mut proposal.stage else { return };
+        *base = Some(deps);
+        let (batch, floor, base) = (proposal.batch.clone(), floor.clone(), base.clone());
+        let others = self.layout.nodes().without(self.own);
+        out.send(others, Message::FastPropose { vertex, batch, floor, base });
     }
 
     pub(crate) fn on_fast_vote(
@@ -78,7 +96,10 @@ impl UnanimousNode {
     ) {
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Fast { votes, .. } = &mut proposal.stage else { return };
-        votes.answer(from, deps);
+        votes.answer(from, deps.clone());
+        if from == self.own && self.is_basic() {
+            self.on_own_vote(vertex, deps, out);
+        }
         self.advance(vertex, self.recovery.suspected(), out);
     }
 
@@ -87,10 +108,19 @@ impl UnanimousNode {
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Fast { votes, .. } = &proposal.stage else { return };
         let batch = proposal.batch.clone();
-        match outlook(self.fit, votes, &self.layout, given_up) {
+        match outlook(self.fit, (self.own, votes), &self.layout, given_up) {
             Outlook::Open => {}
             Outlook::Chosen(deps) => {
-                let is_every_vote = votes.iter().all(|(_, vote)| *vote == deps);
+                let is_every_vote =
+                    votes.set() == self.layout.nodes() && votes.iter().all(|(_, vote)| *vote == deps);
+                if self.is_basic() {
+                    // Its acceptor has promised no more: then its word is as good as all votes.
+                    let promised = self.cells.get(vertex).and_then(Cell::promised);
+                    if promised != Some(Ballot::initial(self.own)) {
+                        return;
+                    }
+                    out.persist(Record::FastChosen { vertex });
+                }
                 out.events.push(Event::Path { vertex, fast: true });
                 self.note_proposed(vertex, &deps, out);
                 let told = (!is_every_vote).then(|| deps.clone());
@@ -122,9 +152,9 @@ impl UnanimousNode {
         self.floor.union(floor);
         out.events.push(Event::StaleFloor { vertex });
         let Some(proposal) = self.leader.proposals.get(vertex) else { return };
-        if matches!(proposal.stage, Stage::Fast { .. }) {
-            let (batch, floor) = (proposal.batch.clone(), self.floor.clone());
-            out.send_to(from, Message::FastPropose { vertex, batch, floor });
+        if let Stage::Fast { base, .. } = &proposal.stage {
+            let (batch, floor, base) = (proposal.batch.clone(), self.floor.clone(), base.clone());
+            out.send_to(from, Message::FastPropose { vertex, batch, floor, base });
         }
     }
 
@@ -142,10 +172,10 @@ impl UnanimousNode {
             Value { batch: proposal.batch.clone(), deps: deps.clone() }
         } else {
             let Some(attempt) = self.recovery.attempt(vertex) else { return };
-            if !attempt.on_vote(from, ballot, quorum) {
+            if !attempt.progress.on_vote(from, ballot, quorum) {
                 return;
             }
-            attempt.value().expect("voted for").clone()
+            attempt.progress.value().expect("voted for").clone()
         };
         self.announce(at, value, None, out);
     }
@@ -200,11 +230,11 @@ impl UnanimousNode {
             proposal.age += 1;
             let due = repeats_at(proposal.age, repeat);
             match &proposal.stage {
-                Stage::Fast { votes, floor } => {
+                Stage::Fast { votes, floor, base } => {
                     if due {
-                        let (batch, floor) = (proposal.batch.clone(), floor.clone());
+                        let (batch, floor, base) = (proposal.batch.clone(), floor.clone(), base.clone());
                         let missing = all.difference(votes.set());
-                        out.send(missing, Message::FastPropose { vertex, batch, floor });
+                        out.send(missing, Message::FastPropose { vertex, batch, floor, base });
                     }
                     if proposal.age >= slow {
                         late.push(vertex);

@@ -13,6 +13,8 @@ pub enum Message {
         batch: Batch,
         /// Executed everywhere, as far as the leader knows: part of the dependencies.
         floor: Prefix,
+        /// The leader's own vote, with `fast=basic`: part of the dependencies, too.
+        base: Option<DepSet>,
     },
     /// Node → leader: voted in ballot 0.
     FastVote {
@@ -48,6 +50,8 @@ pub enum Message {
         ballot: Ballot,
         /// The highest vote cast so far.
         vote: Option<(Ballot, Value)>,
+        /// Whether this node's vote in ballot 0 was the leader's (`fast=basic`).
+        unchanged: bool,
     },
     /// Leader (round 1) or recoverer → all: vote.
     Phase2a {
@@ -125,6 +129,14 @@ pub enum Record {
         vertex: Vertex,
         /// The commands, and what conflicts with them here.
         value: Value,
+        /// Whether that is what the leader had said (`fast=basic`).
+        unchanged: bool,
+    },
+    /// This node, the leader, decided that its vote in ballot 0 is chosen (`fast=basic`):
+    /// nobody hears of it before.
+    FastChosen {
+        /// The vertex.
+        vertex: Vertex,
     },
     /// This node recorded a vertex for which it had promised more than ballot 0.
     Recorded {

@@ -17,7 +17,9 @@
 //!
 //! Which votes fit together is an option (`fast`). `unanimous`: all are equal. `threshold`,
 //! Atlas's optimisation: each dependency of their union is named by so many of them that
-//! every phase-1 quorum has one that names it; the union is chosen.
+//! every phase-1 quorum has one that names it; the union is chosen. `basic`, that of Basic
+//! EPaxos: the leader votes first and tells how, and all but one vote the same; then its own
+//! durable word decides, while its acceptor is in round 0.
 //!
 //! Invariants: **Agreement**: what the fast path may have chosen is what every phase-1
 //! quorum of votes amounts to, so that a recoverer proposes it. **Visibility**: a forced
@@ -27,9 +29,10 @@
 //! Rounds 0 and 1 of a vertex belong to its leader. Round 1 follows round 0 without phase
 //! 1, because the votes of round 0 are promises for it: a node that has voted in round 1 or
 //! above never votes in round 0. Persisted before anything that depends on it leaves:
-//! reserved numbers, promises, and votes, each of which is an entry of the index too.
+//! reserved numbers, promises, votes, each of which is an entry of the index too, and a
+//! leader's own word.
 //!
-//! Not done: thriftiness, Basic EPaxos's smaller fast quorum, reconfiguration.
+//! Not done: thriftiness, reconfiguration.
 
 mod acceptor;
 mod admit;
@@ -41,7 +44,7 @@ mod node;
 mod options;
 mod recovery;
 
-pub use fast::{Fit, Outlook, choose, outlook};
+pub use fast::{Fit, Heard, Outlook, choose, outlook};
 pub use message::{Message, Record, Timer};
 pub use node::UnanimousNode;
 pub use options::{Fast, Options};
@@ -79,6 +82,7 @@ impl Protocol for UnanimousBpaxos {
         match Fit::new(options.fast, layout) {
             Fit::Equal => FastRule::AllEqual { voters: layout.acceptors },
             Fit::Named { count } => FastRule::AllNamed { voters: layout.acceptors, count },
+            Fit::Leaders { count } => FastRule::Leader { count },
         }
     }
 }

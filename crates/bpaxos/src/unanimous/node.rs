@@ -1,12 +1,13 @@
 use crate::Value;
-use crate::unanimous::fast::Fit;
+use crate::unanimous::fast::{Fit, Heard};
 use crate::unanimous::leader::Leader;
 use crate::unanimous::message::{Message, Record, Timer};
 use crate::unanimous::options::Options;
+use crate::unanimous::recovery::Attempt;
 use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
-use isegoria_proposer::{Progress, Recoveries};
+use isegoria_proposer::Recoveries;
 use isegoria_types::{Ballot, Layout, NodeId, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -20,9 +21,11 @@ pub struct UnanimousNode {
     pub(crate) fit: Fit,
     /// Votes and chosen values.
     pub(crate) cells: VertexMap<Cell<Value>>,
+    /// Vertices for which this node voted in ballot 0 as their leaders had (`fast=basic`).
+    pub(crate) unchanged: VertexMap<()>,
     pub(crate) index: KeyedIndex,
     pub(crate) leader: Leader,
-    pub(crate) recovery: Recoveries<Progress<Value>>,
+    pub(crate) recovery: Recoveries<Attempt>,
     /// Executed by every replica, or cut; carried by requests. What the replica beside
     /// this node has executed of it is forgotten here.
     pub(crate) floor: Prefix,
@@ -38,6 +41,7 @@ impl UnanimousNode {
             options: options.clone(),
             fit: Fit::new(options.fast, layout),
             cells: VertexMap::default(),
+            unchanged: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
             leader: Leader::default(),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
@@ -103,6 +107,7 @@ impl UnanimousNode {
     fn on_collect(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
         self.floor.union(floor);
         self.cells.drop_prefix(floor);
+        self.unchanged.drop_prefix(floor);
         self.recovery.forget(floor);
         self.index.collect();
         self.tell_floor(out);
@@ -124,15 +129,15 @@ impl UnanimousNode {
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
         match message {
-            Message::FastPropose { vertex, batch, floor } => {
-                self.on_fast_propose(vertex, batch, &floor, out);
+            Message::FastPropose { vertex, batch, floor, base } => {
+                self.on_fast_propose(vertex, batch, (&floor, base.as_ref()), out);
             }
             Message::FastVote { vertex, deps } => self.on_fast_vote(from, vertex, deps, out),
             Message::StaleFloor { vertex, floor } => self.on_stale_floor(from, vertex, &floor, out),
             Message::Floor { floor } => self.on_floor(from, &floor),
             Message::Phase1a { vertex, ballot } => self.on_phase1a(vertex, ballot, out),
-            Message::Phase1b { vertex, ballot, vote } => {
-                self.on_phase1b(from, (vertex, ballot), vote, out);
+            Message::Phase1b { vertex, ballot, vote, unchanged } => {
+                self.on_phase1b(Heard { from, vote, unchanged }, (vertex, ballot), out);
             }
             Message::Phase2a { vertex, ballot, value } => self.on_phase2a((vertex, ballot), value, out),
             Message::Phase2b { vertex, ballot } => self.on_phase2b(from, (vertex, ballot), out),
@@ -185,7 +190,10 @@ impl Node for UnanimousNode {
     fn replay(&mut self, record: Record) {
         match record {
             Record::Reserved { below } => self.leader.numbers.restore(below),
-            Record::FastVoted { vertex, value } => {
+            Record::FastVoted { vertex, value, unchanged } => {
+                if unchanged && !self.unchanged.is_dropped(vertex) {
+                    self.unchanged.insert(vertex, ());
+                }
                 self.index.record(vertex, &value.batch.footprint());
                 if let Some(cell) = self.cell(vertex) {
                     cell.restore_vote(Ballot::initial(vertex.leader), value);
@@ -205,7 +213,7 @@ impl Node for UnanimousNode {
                     cell.restore_vote(ballot, value);
                 }
             }
-            Record::ChosenVote { vertex } => {
+            Record::ChosenVote { vertex } | Record::FastChosen { vertex } => {
                 if let Some(cell) = self.cell(vertex)
                     && let Some((_, value)) = cell.vote()
                 {
@@ -221,6 +229,7 @@ impl Node for UnanimousNode {
             Record::Collected { floor } => {
                 self.floor.union(&floor);
                 self.cells.drop_prefix(&floor);
+                self.unchanged.drop_prefix(&floor);
                 self.leader.proposals.drop_prefix(&floor);
             }
             Record::Index(part) => self.index.absorb(&part),
@@ -239,7 +248,7 @@ impl Node for UnanimousNode {
             if let Some((ballot, value)) = cell.vote() {
                 let value = value.clone();
                 records.push(if ballot.round == 0 {
-                    Record::FastVoted { vertex, value }
+                    Record::FastVoted { vertex, value, unchanged: self.unchanged.get(vertex).is_some() }
                 } else {
                     Record::Voted { vertex, ballot, value }
                 });
@@ -249,7 +258,8 @@ impl Node for UnanimousNode {
     }
 
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
-        (&self.cells, &self.leader, &self.recovery, &self.floor, &self.executed).hash(&mut state);
+        (&self.cells, &self.unchanged, &self.leader, &self.recovery, &self.floor, &self.executed)
+            .hash(&mut state);
         self.index.checkpoint().hash(&mut state);
     }
 

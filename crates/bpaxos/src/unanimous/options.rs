@@ -1,6 +1,6 @@
 use isegoria_node::ConfigError;
 use isegoria_proposer::Patience;
-use isegoria_types::{Layout, check_containment};
+use isegoria_types::{Layout, Quorum, check_containment};
 use serde::{Deserialize, Serialize};
 
 /// The highest round that belongs to the leader of a vertex.
@@ -15,13 +15,16 @@ pub enum Fast {
     /// Each dependency is named by enough of them (Atlas's optimisation): the slow path is
     /// much rarer, and nothing is lost.
     Threshold,
+    /// All but one are equal to the leader's, which is cast first and told; the leader's own
+    /// word decides (Basic EPaxos's optimisation): one node fewer, and two steps more at the leader.
+    Basic,
 }
 
 /// Options of Unanimous BPaxos: `unanimous-bpaxos:fast=unanimous`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
-    /// Which votes fit together: `unanimous` or `threshold`.
+    /// Which votes fit together: `unanimous`, `threshold` or `basic`.
     pub fast: Fast,
     /// A leader that has a quorum of votes waits this long for those of nodes that seem
     /// alive, ms, before it takes the slow path.
@@ -71,6 +74,14 @@ impl Options {
             return refuse(
                 "quorum: rule Q4 is violated: every phase-1 quorum must contain a dependency quorum; raise phase1"
                     .to_owned(),
+            );
+        }
+        let is_count = |quorum: &Quorum| matches!(quorum, Quorum::AtLeast { members, .. } if *members == all);
+        if self.fast == Fast::Basic
+            && !(is_count(&layout.quorums.phase1) && is_count(&layout.quorums.dependency))
+        {
+            return refuse(
+                "fast = basic: quorums must be any so many of all nodes; leave `quorum` out".to_owned(),
             );
         }
         if self.tick_ms == 0 || self.tick_ms > 1000 {

@@ -130,6 +130,27 @@ impl Agreement {
         Ok(is_first)
     }
 
+    /// The leader of `vertex` durably decided that its own vote of ballot 0 is chosen.
+    /// Whether that is news.
+    ///
+    /// # Errors
+    /// If the votes do not let it, or another value was chosen before.
+    pub fn fast_chosen(&mut self, vertex: Vertex, chosen: &mut ChosenValues) -> Result<bool, Violation> {
+        let decided = self.fast_votes.get(&vertex).and_then(|(batch, votes)| {
+            let deps = self.fast.decided_by(vertex.leader, votes)?;
+            Some((batch.clone(), deps))
+        });
+        let Some((batch, deps)) = decided else {
+            let what =
+                format!("{} decides, and the votes are {:?}", vertex.leader, self.fast_votes.get(&vertex));
+            return Err(violation(vertex, what));
+        };
+        let ballot = Ballot::initial(vertex.leader);
+        let is_first = choose((&Order::Vertex(vertex, deps), &batch), ballot, chosen)?;
+        self.fast_count += u64::from(is_first);
+        Ok(is_first)
+    }
+
     /// Values chosen by votes in ballot 0, and how many of them by votes that differed.
     #[must_use]
     pub fn fast_counts(&self) -> (u64, u64) {

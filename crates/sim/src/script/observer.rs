@@ -25,7 +25,7 @@ pub(super) struct Observer {
     /// Durable votes; several values in one ballot where that is broken.
     votes: BTreeMap<(Vertex, Ballot), Vec<(Value, NodeSet)>>,
     /// Votes of ballot 0 for values of the voters' own making, and how they choose.
-    fast_votes: BTreeMap<Vertex, BTreeMap<NodeId, DepSet>>,
+    fast_votes: BTreeMap<Vertex, (Batch, BTreeMap<NodeId, DepSet>)>,
     fast: FastRule,
     chosen: BTreeMap<Vertex, Value>,
     /// What each replica applied in its present life.
@@ -116,6 +116,13 @@ impl Observer {
             Some(Evidence::FastVoted { order: Order::Vertex(vertex, deps), batch, .. }) => {
                 return self.fast_voted(node, (vertex, deps), batch);
             }
+            Some(Evidence::FastChosen { vertex }) => {
+                let (batch, votes) = self.fast_votes.get(&vertex).cloned().unwrap_or_default();
+                let deps = self.fast.decided_by(vertex.leader, &votes);
+                self.judge(Property::Agreement, deps.is_some(), || format!("{node} decides by {votes:?}"))?;
+                let order = Order::Vertex(vertex, deps.expect("just judged"));
+                return self.choose(vertex, (order, batch), &format!("{node} decides"));
+            }
             _ => return Ok(()),
         };
         let (place, value) = (order.place(), (order, batch));
@@ -139,7 +146,7 @@ impl Observer {
         (vertex, deps): (Vertex, DepSet),
         batch: Batch,
     ) -> Result<(), Violation> {
-        let votes = self.fast_votes.entry(vertex).or_default();
+        let (_, votes) = self.fast_votes.entry(vertex).or_insert_with(|| (batch.clone(), BTreeMap::new()));
         votes.insert(node, deps);
         match self.fast.chosen(votes) {
             Some(union) => {

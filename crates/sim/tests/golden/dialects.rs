@@ -2,7 +2,7 @@
 //! scripts are about.
 
 use isegoria_bpaxos::simple::{self, SimpleBpaxos};
-use isegoria_bpaxos::unanimous::{self, UnanimousBpaxos};
+use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
 use isegoria_multipaxos::{self as multipaxos, MultiPaxos};
 use isegoria_sim::script::{Dialect, Script, footprint, value};
 use isegoria_types::{Layout, Placement, QuorumSystem, Role};
@@ -74,16 +74,20 @@ impl Dialect for Unanimous {
     fn message(message: &unanimous::Message) -> String {
         use unanimous::Message;
         match message {
-            Message::FastPropose { vertex, batch, floor } => {
-                format!("FastPropose {vertex} {batch:?} floor {floor:?}")
+            Message::FastPropose { vertex, batch, floor, base } => {
+                let base = base.as_ref().map_or(String::new(), |base| format!(" base {base:?}"));
+                format!("FastPropose {vertex} {batch:?} floor {floor:?}{base}")
             }
             Message::FastVote { vertex, deps } => format!("FastVote {vertex} {deps:?}"),
             Message::StaleFloor { vertex, floor } => format!("StaleFloor {vertex} {floor:?}"),
             Message::Floor { floor } => format!("Floor {floor:?}"),
             Message::Phase1a { vertex, ballot } => format!("Phase1a {vertex} {ballot}"),
-            Message::Phase1b { vertex, ballot, vote: None } => format!("Phase1b {vertex} {ballot} no vote"),
-            Message::Phase1b { vertex, ballot, vote: Some((voted, held)) } => {
-                format!("Phase1b {vertex} {ballot} vote {voted} {}", value(&held.batch, &held.deps))
+            Message::Phase1b { vertex, ballot, vote: None, .. } => {
+                format!("Phase1b {vertex} {ballot} no vote")
+            }
+            Message::Phase1b { vertex, ballot, vote: Some((voted, held)), unchanged } => {
+                let like = if *unchanged { " like its leader's" } else { "" };
+                format!("Phase1b {vertex} {ballot} vote {voted} {}{like}", value(&held.batch, &held.deps))
             }
             Message::Phase2a { vertex, ballot, value: held } => {
                 format!("Phase2a {vertex} {ballot} {}", value(&held.batch, &held.deps))
@@ -108,9 +112,11 @@ impl Dialect for Unanimous {
         use unanimous::Record;
         match record {
             Record::Reserved { below } => format!("Reserved below {below}"),
-            Record::FastVoted { vertex, value: held } => {
-                format!("FastVoted {vertex} {}", value(&held.batch, &held.deps))
+            Record::FastVoted { vertex, value: held, unchanged } => {
+                let like = if *unchanged { " like its leader" } else { "" };
+                format!("FastVoted {vertex} {}{like}", value(&held.batch, &held.deps))
             }
+            Record::FastChosen { vertex } => format!("FastChosen {vertex}"),
             Record::Recorded { vertex, footprint: touched } => {
                 format!("Recorded {vertex} {}", footprint(touched))
             }
@@ -222,8 +228,9 @@ pub(crate) fn simple(title: &str, layout: &Layout) -> Script<Simple> {
 
 /// A script of Unanimous BPaxos. Recoveries are due at the first look that may find them,
 /// requests are repeated late, and votes are waited for.
-pub(crate) fn unanimous(title: &str, layout: &Layout) -> Script<Unanimous> {
+pub(crate) fn unanimous(title: &str, layout: &Layout, fast: Fast) -> Script<Unanimous> {
     let options = unanimous::Options {
+        fast,
         tick_ms: 50,
         recovery_ms: 50,
         suspect_ms: 50,
