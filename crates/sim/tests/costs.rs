@@ -16,6 +16,8 @@ struct Rounds<P: Protocol> {
     message_count: usize,
     /// Timers that run out before all others.
     due: Vec<(NodeId, <P::Node as Node>::Timer)>,
+    /// Nothing comes from it or gets there.
+    silent: Option<NodeId>,
 }
 
 impl<P: Protocol> Rounds<P> {
@@ -23,7 +25,8 @@ impl<P: Protocol> Rounds<P> {
         let layout = Layout::co_located(count, &QuorumSystem::Majority).expect("a legal layout");
         let build = |index| P::build(NodeId::new(index), &layout, options).expect("legal options");
         let nodes = (0..count).map(build).collect();
-        let mut rounds = Rounds { nodes, travelling: Vec::new(), message_count: 0, due: Vec::new() };
+        let mut rounds =
+            Rounds { nodes, travelling: Vec::new(), message_count: 0, due: Vec::new(), silent: None };
         for index in 0..count {
             rounds.step(NodeId::new(index), Input::Start);
         }
@@ -59,6 +62,9 @@ impl<P: Protocol> Rounds<P> {
     fn deliver(&mut self, batch: &Batch) -> Vec<NodeId> {
         let mut committed = Vec::new();
         for (from, to, message) in std::mem::take(&mut self.travelling) {
+            if self.silent == Some(to) || self.silent == Some(from) {
+                continue;
+            }
             self.nodes[to.index()].admit(from, &message).expect("of a correct peer");
             if self.step(to, Input::Message { from, message }).contains(batch) {
                 committed.push(to);
@@ -67,8 +73,8 @@ impl<P: Protocol> Rounds<P> {
         committed
     }
 
-    /// Messages of one command that is submitted at `at`, and delays until it is committed there.
-    fn cost(&mut self, at: NodeId, number: u64) -> (usize, u32) {
+    /// Submits a command; its batch.
+    fn submit(&mut self, at: NodeId, number: u64) -> Batch {
         let mut footprint = Footprint::default();
         footprint.write(&number.to_be_bytes());
         let command = Command {
@@ -79,8 +85,14 @@ impl<P: Protocol> Rounds<P> {
             action: Action::Apply(bytes::Bytes::from_static(b"x")),
         };
         let batch = Batch::of(&[command]);
-        let before = self.message_count;
         assert!(self.step(at, Input::Submit { batch: batch.clone(), footprint }).is_empty());
+        batch
+    }
+
+    /// Messages of one command that is submitted at `at`, and delays until it is committed there.
+    fn cost(&mut self, at: NodeId, number: u64) -> (usize, u32) {
+        let before = self.message_count;
+        let batch = self.submit(at, number);
         let (mut delay_count, mut committed_at) = (0, None);
         while !self.travelling.is_empty() {
             delay_count += 1;
@@ -119,6 +131,34 @@ fn unanimous_bpaxos_takes_three_messages_a_peer_and_two_delays() {
 #[test]
 fn multipaxos_takes_three_messages_a_peer_and_two_delays_at_its_leader() {
     costs::<MultiPaxos>(&Default::default(), 3, false);
+}
+
+/// One of three is silent, and nobody suspects it: one command waits for it, and no other.
+#[test]
+fn a_silent_node_is_waited_for_once() {
+    let options = unanimous::Options::default();
+    let mut rounds = Rounds::<UnanimousBpaxos>::start(3, &options);
+    rounds.silent = Some(NodeId::new(2));
+    let leader = NodeId::new(0);
+    let first = rounds.submit(leader, 0);
+    while !rounds.travelling.is_empty() {
+        assert!(rounds.deliver(&first).is_empty(), "it may still be chosen in one round trip");
+    }
+    let (mut tick_count, mut committed) = (0, false);
+    while !committed {
+        tick_count += 1;
+        rounds.step(leader, Input::Timer(unanimous::Timer::Tick));
+        while !rounds.travelling.is_empty() {
+            committed |= rounds.deliver(&first).contains(&leader);
+        }
+    }
+    assert_eq!(tick_count, options.slow_ms / options.tick_ms);
+    for number in 1..10 {
+        assert_eq!(rounds.cost(leader, number).1, 4, "two round trips, and no wait");
+    }
+    rounds.silent = None;
+    rounds.cost(leader, 10);
+    assert_eq!(rounds.cost(leader, 11).1, 2, "it has voted again");
 }
 
 /// One of three is down: its votes are not waited for, and two round trips are needed.

@@ -19,6 +19,9 @@ pub(crate) struct Leader {
     pub(crate) in_flight: InFlight,
     /// The floor that all nodes were last told.
     told_floor: Prefix,
+    /// Nodes that were waited for in vain since they last voted: they are not waited for again,
+    /// so that one that is silent and not suspected costs one wait and not one a command.
+    silent: NodeSet,
 }
 
 /// An own vertex on its way.
@@ -94,13 +97,19 @@ impl UnanimousNode {
         deps: DepSet,
         out: &mut Outbox<Self>,
     ) {
+        self.leader.silent = self.leader.silent.without(from);
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Fast { votes, .. } = &mut proposal.stage else { return };
         votes.answer(from, deps.clone());
         if from == self.own && self.is_basic() {
             self.on_own_vote(vertex, deps, out);
         }
-        self.advance(vertex, self.recovery.suspected(), out);
+        self.advance(vertex, self.given_up(), out);
+    }
+
+    /// Nodes whose votes are not waited for.
+    fn given_up(&self) -> NodeSet {
+        self.recovery.suspected().union(self.leader.silent)
     }
 
     /// Goes on with an own vertex of ballot 0 as far as its votes lead.
@@ -223,7 +232,7 @@ impl UnanimousNode {
         let (repeat, slow) =
             (self.options.ticks(self.options.repeat_ms), self.options.ticks(self.options.slow_ms));
         let all = self.layout.nodes();
-        let mut late = Vec::new();
+        let mut late = NodeSet::EMPTY;
         for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
             let vertex = Vertex::new(self.own, number);
             let Some(proposal) = self.leader.proposals.get_mut(vertex) else { continue };
@@ -237,7 +246,7 @@ impl UnanimousNode {
                         out.send(missing, Message::FastPropose { vertex, batch, floor, base });
                     }
                     if proposal.age >= slow {
-                        late.push(vertex);
+                        late = late.union(all.difference(votes.set()));
                     }
                 }
                 Stage::Slow { deps, votes } if due => {
@@ -248,16 +257,17 @@ impl UnanimousNode {
                 Stage::Slow { .. } | Stage::Outbid { .. } => {}
             }
         }
-        for vertex in late {
-            self.advance(vertex, all, out);
+        if !late.is_empty() {
+            self.leader.silent = self.leader.silent.union(late);
+            self.advance_all(out);
         }
     }
 
-    /// A node is believed to be down: its votes are not waited for.
-    pub(crate) fn on_suspect(&mut self, out: &mut Outbox<Self>) {
-        let suspected = self.recovery.suspected();
+    /// Some votes are not waited for any more.
+    pub(crate) fn advance_all(&mut self, out: &mut Outbox<Self>) {
+        let given_up = self.given_up();
         for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
-            self.advance(Vertex::new(self.own, number), suspected, out);
+            self.advance(Vertex::new(self.own, number), given_up, out);
         }
     }
 

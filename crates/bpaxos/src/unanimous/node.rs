@@ -163,7 +163,7 @@ impl Node for UnanimousNode {
             Input::Timer(Timer::Tick) => self.on_tick(out),
             Input::Suspect(node) => {
                 self.recovery.suspect(node, true);
-                self.on_suspect(out);
+                self.advance_all(out);
             }
             Input::Trust(node) => self.recovery.suspect(node, false),
             Input::Blocked(vertex) => {

@@ -27,7 +27,8 @@ pub struct Options {
     /// Which votes fit together: `unanimous`, `threshold` or `basic`.
     pub fast: Fast,
     /// A leader that has a quorum of votes waits this long for those of nodes that seem
-    /// alive, ms, before it takes the slow path.
+    /// alive, ms, before it takes the slow path; longer than a round trip to the farthest.
+    /// Whoever was waited for in vain is not waited for again before it votes.
     pub slow_ms: u32,
     /// Pause between looks at what is not settled, ms; jittered by a quarter.
     pub tick_ms: u32,
@@ -47,7 +48,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             fast: Fast::Threshold,
-            slow_ms: 250,
+            slow_ms: 500,
             tick_ms: 50,
             recovery_ms: 1000,
             suspect_ms: 100,
