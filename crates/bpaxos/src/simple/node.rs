@@ -232,7 +232,8 @@ impl Node for SimpleNode {
     }
 
     fn checkpoint(&self, records: &mut Vec<Record>) {
-        records.push(Record::Collected { floor: self.floor.clone() });
+        // What others have told to be forgotten may be all that this node's replica goes on with.
+        records.push(Record::Collected { floor: self.cells.floor() });
         records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
         if let Some(index) = &self.index {
             crate::simple::dependency::checkpoint(index, records);

@@ -237,7 +237,8 @@ impl Node for UnanimousNode {
     }
 
     fn checkpoint(&self, records: &mut Vec<Record>) {
-        records.push(Record::Collected { floor: self.floor.clone() });
+        // What others have told to be forgotten may be all that this node's replica goes on with.
+        records.push(Record::Collected { floor: self.cells.floor() });
         records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
         crate::unanimous::acceptor::checkpoint(&self.index, records);
         for (vertex, cell) in self.cells.iter() {
