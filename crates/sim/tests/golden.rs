@@ -118,6 +118,7 @@ scripts! {
         no_vote_in_ballot_0_after_a_promise,
         a_leaders_word_is_durable,
         a_leaders_word_is_found_without_it,
+        a_leader_that_promised_decides_nothing,
     }
     recovery {
         recovery_noop_wins,

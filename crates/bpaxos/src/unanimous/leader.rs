@@ -126,6 +126,7 @@ impl UnanimousNode {
                     // Its acceptor has promised no more: then its word is as good as all votes.
                     let promised = self.cells.get(vertex).and_then(Cell::promised);
                     if promised != Some(Ballot::initial(self.own)) {
+                        self.on_outbid(vertex);
                         return;
                     }
                     out.persist(Record::FastChosen { vertex });

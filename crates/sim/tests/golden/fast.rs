@@ -134,3 +134,24 @@ pub(crate) fn a_leaders_word_is_found_without_it() -> String {
     s.deliver_in_turn(&[n2, n3], TELL);
     s.finish(&[Property::Agreement])
 }
+
+/// n3 asked n1 for a promise before n1 had the vote that it needed, and dies.
+pub(crate) fn a_leader_that_promised_decides_nothing() -> String {
+    let mut s = unanimous("A leader that promised more recovers its own vertex", &together(3), Fast::Basic);
+    let [n1, n2, n3] = nodes();
+    let x = s.submit(n1, put("k", "x"));
+    s.deliver(n1, n2, "FastPropose");
+    s.deliver(n1, n3, "FastPropose");
+    s.suspect(n3, n1);
+    s.timer(n3, &Timer::Tick, 8);
+    s.deliver(n3, n1, "Phase1a");
+    s.crash(n3);
+    s.lose("Phase");
+    s.deliver(n2, n1, "FastVote");
+    assert_eq!(s.answer(x), None, "it has two votes of three, and may not decide");
+    s.timer(n1, &Timer::Tick, 4);
+    s.deliver_in_turn(&[n1, n2], RECOVER);
+    s.deliver_in_turn(&[n1, n2], TELL);
+    assert!(s.answer(x).is_some());
+    s.finish(&[Property::Agreement])
+}
