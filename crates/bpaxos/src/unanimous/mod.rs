@@ -50,7 +50,7 @@ pub use node::UnanimousNode;
 pub use options::{Fast, Options};
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId};
+use isegoria_types::{Layout, NodeId, Quorum};
 
 /// Unanimous BPaxos.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +69,13 @@ impl Protocol for UnanimousBpaxos {
         Ok(UnanimousNode::new(own, layout, options))
     }
 
-    /// To the farthest node and back.
-    fn limit(layout: &Layout, _: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
-        layout.acceptors.iter().map(|node| round_trip(at, node)).fold(0.0, f64::max)
+    /// To the farthest node and back; with `fast=basic` to the farthest but one.
+    fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
+        let count = match Fit::new(options.fast, layout) {
+            Fit::Leaders { count } => count,
+            Fit::Equal | Fit::Named { .. } => layout.node_count,
+        };
+        Quorum::AtLeast { members: layout.acceptors, count }.nearest(|node| round_trip(at, node))
     }
 
     fn fast_quorum(layout: &Layout) -> Option<usize> {
