@@ -6,6 +6,7 @@
 //! `acceptor` and `proposer`, never handlers.
 
 mod admission;
+mod pace;
 pub mod simple;
 pub mod unanimous;
 mod value;

@@ -1,3 +1,4 @@
+use crate::pace;
 use isegoria_node::ConfigError;
 use isegoria_proposer::Patience;
 use serde::{Deserialize, Serialize};
@@ -39,26 +40,12 @@ impl Options {
     /// # Errors
     /// The first option out of range, with the cure.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |sentence: String| Err(ConfigError(sentence));
-        if self.tick_ms == 0 || self.tick_ms > 1000 {
-            return refuse(format!("tick_ms = {}: must be between 1 and 1000", self.tick_ms));
-        }
-        for (name, value) in [
+        let times = [
             ("recovery_ms", self.recovery_ms),
             ("suspect_ms", self.suspect_ms),
             ("repeat_ms", self.repeat_ms),
-        ] {
-            if value < self.tick_ms {
-                return refuse(format!("{name} = {value}: must be at least tick_ms = {}", self.tick_ms));
-            }
-        }
-        if self.in_flight_max == 0 {
-            return refuse("in_flight_max = 0: must be at least 1".into());
-        }
-        if self.in_flight_bytes_max == 0 {
-            return refuse("in_flight_bytes_max = 0: must be at least 1 byte".into());
-        }
-        Ok(())
+        ];
+        pace::check(self.tick_ms, &times, (self.in_flight_max, self.in_flight_bytes_max))
     }
 
     /// When what stays unchosen is recovered.
@@ -73,6 +60,6 @@ impl Options {
 
     /// A time in ticks, at least one.
     pub(crate) fn ticks(&self, ms: u32) -> u64 {
-        u64::from(ms.div_ceil(self.tick_ms)).max(1)
+        pace::ticks(self.tick_ms, ms)
     }
 }

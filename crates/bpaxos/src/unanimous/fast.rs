@@ -75,7 +75,7 @@ impl Fit {
 }
 
 /// The union of all votes.
-fn union<'a>(votes: impl Iterator<Item = &'a DepSet>) -> DepSet {
+pub(crate) fn union<'a>(votes: impl Iterator<Item = &'a DepSet>) -> DepSet {
     votes.fold(DepSet::default(), |mut union, deps| {
         union.union(deps);
         union

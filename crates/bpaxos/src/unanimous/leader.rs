@@ -1,5 +1,5 @@
 use crate::Value;
-use crate::unanimous::fast::{Fit, Outlook, outlook};
+use crate::unanimous::fast::{Fit, Outlook, outlook, union};
 use crate::unanimous::message::{Message, Record};
 use crate::unanimous::node::UnanimousNode;
 use isegoria_acceptor::Cell;
@@ -278,12 +278,7 @@ impl UnanimousNode {
         let deps = match &mut proposal.stage {
             Stage::Fast { votes, .. } => {
                 let is_answered = self.layout.quorums.dependency.is_quorum(votes.set());
-                is_answered.then(|| {
-                    votes.iter().fold(DepSet::default(), |mut union, (_, deps)| {
-                        union.union(deps);
-                        union
-                    })
-                })
+                is_answered.then(|| union(votes.iter().map(|(_, deps)| deps)))
             }
             Stage::Slow { deps, .. } => Some(std::mem::take(deps)),
             Stage::Outbid { deps } => deps.take(),
