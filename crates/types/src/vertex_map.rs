@@ -1,4 +1,4 @@
-use crate::{NodeId, Prefix, Vertex};
+use crate::{NodeId, NodeSet, Prefix, Vertex};
 use std::collections::VecDeque;
 
 /// The furthest above a leader's base that a map will hold a vertex. Whoever takes
@@ -128,6 +128,15 @@ impl<T> VertexMap<T> {
     #[must_use]
     pub fn floor(&self) -> Prefix {
         Prefix::new(&self.columns.iter().map(|column| column.base).collect::<Vec<_>>())
+    }
+
+    /// The vertices of these leaders from what is dropped or `executed` to the last that has a
+    /// place, holes included: what may still need something.
+    pub fn beyond(&self, leaders: NodeSet, executed: &Prefix) -> impl Iterator<Item = Vertex> {
+        leaders.iter().flat_map(move |leader| {
+            let first = executed.below(leader).max(self.base(leader));
+            (first..self.end(leader)).map(move |number| Vertex::new(leader, number))
+        })
     }
 
     /// The vertices with a value, by leader, then by number.

@@ -12,12 +12,9 @@ impl SimpleNode {
         if !self.layout.leaders.contains(self.own) {
             return;
         }
-        let columns = self.layout.leaders.iter().flat_map(|leader| {
-            let first = self.executed.below(leader).max(self.cells.base(leader));
-            (first..self.cells.end(leader)).map(move |number| Vertex::new(leader, number))
-        });
+        let open = self.cells.beyond(self.layout.leaders, &self.executed);
         let unsettled: Vec<Vertex> =
-            columns.filter(|vertex| !self.is_settled(*vertex) && !self.is_under_way(*vertex)).collect();
+            open.filter(|vertex| !self.is_settled(*vertex) && !self.is_under_way(*vertex)).collect();
         for vertex in self.recovery.look(unsettled.into_iter()) {
             self.recover(vertex, out);
         }

@@ -26,12 +26,9 @@ impl Attempt {
 impl UnanimousNode {
     /// One look at everything between what is executed and what is known.
     pub(crate) fn look_for_stuck(&mut self, out: &mut Outbox<Self>) {
-        let columns = self.layout.leaders.iter().flat_map(|leader| {
-            let first = self.executed.below(leader).max(self.cells.base(leader));
-            (first..self.cells.end(leader)).map(move |number| Vertex::new(leader, number))
-        });
+        let open = self.cells.beyond(self.layout.leaders, &self.executed);
         let unsettled: Vec<Vertex> =
-            columns.filter(|vertex| !self.is_settled(*vertex) && !self.is_under_way(*vertex)).collect();
+            open.filter(|vertex| !self.is_settled(*vertex) && !self.is_under_way(*vertex)).collect();
         for vertex in self.recovery.look(unsettled.into_iter()) {
             self.recover(vertex, out);
         }
