@@ -5,10 +5,7 @@
 //! Members share a value, what may be named in a message, and the verbs of `depservice`,
 //! `acceptor` and `proposer`, never handlers.
 
-mod admission;
-mod pace;
 pub mod simple;
 pub mod unanimous;
-mod value;
 
-pub use value::Value;
+pub use isegoria_multileader::Value;

@@ -118,8 +118,8 @@ impl Checks {
                 let is_chosen = self.agreement.fast_voted(node, *ballot, (order, batch), &mut self.chosen)?;
                 if is_chosen { self.chosen_at(order.place()) } else { Ok(()) }
             }
-            Evidence::FastChosen { vertex } => {
-                let is_first = self.agreement.fast_chosen(*vertex, &mut self.chosen)?;
+            Evidence::FastChosen { vertex, by } => {
+                let is_first = self.agreement.fast_chosen(*vertex, by.as_ref(), &mut self.chosen)?;
                 if is_first { self.chosen_at(*vertex) } else { Ok(()) }
             }
             Evidence::Campaigned { .. } | Evidence::Proposed { .. } | Evidence::ToldVote { .. } => Ok(()),

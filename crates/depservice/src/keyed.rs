@@ -8,6 +8,9 @@ use isegoria_types::{Access, DepSet, Footprint, KeyHash, NodeId, NodeSet, Prefix
 use std::fmt;
 use std::hash::BuildHasher;
 
+/// Entries in one piece of a checkpoint.
+const ENTRIES_A_PIECE: usize = 1024;
+
 /// The conflict index for footprints: per key and access, the largest vertex number
 /// per leader (prefix semantics; protocols.md 2.2).
 ///
@@ -187,6 +190,11 @@ impl KeyedIndex {
             barrier: self.barrier.clone(),
             entries,
         }
+    }
+
+    /// The contents in pieces that fit into records; [`KeyedIndex::absorb`] takes them.
+    pub fn pieces(&self) -> impl Iterator<Item = Checkpoint> + use<> {
+        self.checkpoint().pieces(ENTRIES_A_PIECE).into_iter()
     }
 
     /// Adds the contents of a checkpoint, or of a piece of one; in any order, and twice if need be.

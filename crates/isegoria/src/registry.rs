@@ -1,6 +1,7 @@
 use crate::ConfigFileError;
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::UnanimousBpaxos;
+use isegoria_epaxos::atlas::Atlas;
 use isegoria_machine::Machine;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol, RoundTrip};
@@ -106,10 +107,10 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
     fn quorums(&self, n: usize) -> Quorums {
         let layout = Layout::co_located(n, &QuorumSystem::Majority).expect("a majority of any cluster");
         let fast = P::fast_quorum(&layout);
-        let quorums = layout.quorums;
+        let quorums = P::quorums(&layout, &P::Options::default());
         Quorums {
             fast,
-            f: quorums.phase2.tolerates(),
+            f: quorums.phase1.tolerates().min(quorums.phase2.tolerates()),
             phase1: quorums.phase1.size_min(),
             phase2: quorums.phase2.size_min(),
             dependency: (P::ORDER == OrderKind::Graph).then(|| quorums.dependency.size_min()),
@@ -152,8 +153,9 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
 pub fn protocols() -> &'static [&'static dyn AnyProtocol] {
     const SIMPLE_BPAXOS: Entry<SimpleBpaxos> = Entry(PhantomData);
     const UNANIMOUS_BPAXOS: Entry<UnanimousBpaxos> = Entry(PhantomData);
+    const ATLAS: Entry<Atlas> = Entry(PhantomData);
     const MULTIPAXOS: Entry<MultiPaxos> = Entry(PhantomData);
-    &[&SIMPLE_BPAXOS, &UNANIMOUS_BPAXOS, &MULTIPAXOS]
+    &[&SIMPLE_BPAXOS, &UNANIMOUS_BPAXOS, &ATLAS, &MULTIPAXOS]
 }
 
 /// What is done with a protocol whose name is known only when the program runs.
@@ -179,6 +181,7 @@ pub fn visit_protocol<V: ProtocolVisitor>(
         UnanimousBpaxos::NAME => {
             Ok(visitor.visit::<UnanimousBpaxos>(Entry::<UnanimousBpaxos>::options(options)?))
         }
+        Atlas::NAME => Ok(visitor.visit::<Atlas>(Entry::<Atlas>::options(options)?)),
         MultiPaxos::NAME => Ok(visitor.visit::<MultiPaxos>(Entry::<MultiPaxos>::options(options)?)),
         other => unreachable!("{other} is in the list of protocols and not here"),
     }

@@ -103,7 +103,7 @@ impl Node for MultiPaxosNode {
                 Message::Nack { promised, .. } => self.see(promised, None, out),
             },
             // A log has no vertices to wait for, and the leader's silence is judged by its heartbeats.
-            Input::Trust(_) | Input::Blocked(_) => {}
+            Input::Trust(_) | Input::Nearest(_) | Input::Blocked(_) => {}
         }
     }
 

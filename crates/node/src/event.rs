@@ -39,6 +39,14 @@ pub enum Event {
         /// The vertex.
         vertex: Vertex,
     },
+    /// A recovery came to a decision that few come to, by a rule that the sheet of its
+    /// protocol names.
+    Resolved {
+        /// The vertex.
+        vertex: Vertex,
+        /// The rule.
+        by: &'static str,
+    },
     /// Another value than its leader's was chosen; the leader submits its batch again.
     Resubmitted {
         /// The vertex that was lost.

@@ -1,4 +1,4 @@
-use isegoria_types::{Ballot, Batch, Order, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, NodeSet, Order, Vertex};
 
 /// What a record or a message says about ballots and votes, for whoever judges a whole
 /// cluster from outside: the simulator's checks count votes by it, not by what a
@@ -50,10 +50,12 @@ pub enum Evidence {
         /// and what.
         batch: Batch,
     },
-    /// The leader of a vertex decided that its own vote in ballot 0 is chosen (in a record).
+    /// The leader of a vertex decided what votes in ballot 0 have chosen (in a record).
     FastChosen {
         /// The vertex.
         vertex: Vertex,
+        /// Where that is not simply its own vote: whose votes decided, and the dependencies.
+        by: Option<(NodeSet, DepSet)>,
     },
     /// An acceptor says that it voted (in a message).
     ToldVote {

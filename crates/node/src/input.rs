@@ -26,6 +26,8 @@ pub enum Input<N: Node> {
     Suspect(NodeId),
     /// The failure detector believes that a node is up again. A hint.
     Trust(NodeId),
+    /// The other nodes by their distance, nearest first. A hint, as far as it goes.
+    Nearest(Vec<NodeId>),
     /// The replica beside this node waits for this vertex to be chosen.
     Blocked(Vertex),
     /// The replica beside this node has executed all of this.

@@ -1,5 +1,5 @@
 use crate::{Counts, Evidence, FastRule, Input, Outbox};
-use isegoria_types::{Layout, NodeId};
+use isegoria_types::{Layout, NodeId, Quorums};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -103,6 +103,11 @@ pub trait Protocol: 'static {
     /// # Errors
     /// If the options contradict the layout.
     fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError>;
+
+    /// The quorums that it forms; those of the layout, if left out.
+    fn quorums(layout: &Layout, _options: &Self::Options) -> Quorums {
+        layout.quorums.clone()
+    }
 
     /// How many votes the fast path needs, where there is one, with the options left out.
     fn fast_quorum(_layout: &Layout) -> Option<usize> {

@@ -139,16 +139,20 @@ fn links(
                 match &now {
                     state if forgot(state) => inbox.push(Arrival::Amnesia { by: to }),
                     // A peer that has lost its promises is told so when it calls here; a learner has none.
-                    LinkState::Up(welcome) if !welcome.learner => {
+                    LinkState::Up { welcome, .. } if !welcome.learner => {
                         if let Err(error) = incarnations.lock().meet(to, welcome.incarnation) {
                             tracing::warn!(%to, %error, "a peer is not remembered");
                         }
                     }
                     _ => {}
                 }
-                let up = now.is_up();
+                let round_trip = match now {
+                    LinkState::Up { round_trip, .. } => Some(round_trip),
+                    _ => None,
+                };
+                let up = round_trip.is_some();
                 if was_up.replace(up) != Some(up) {
-                    inbox.push(Arrival::Link { peer: to, up });
+                    inbox.push(Arrival::Link { peer: to, round_trip });
                 }
             }
         });

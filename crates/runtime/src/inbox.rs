@@ -9,7 +9,7 @@ use isegoria_types::{NodeId, Outcome, Refusal, Reply, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 /// What a request takes in memory besides its payload, bytes, about.
@@ -37,7 +37,8 @@ pub(crate) enum Arrival {
     },
     Link {
         peer: NodeId,
-        up: bool,
+        /// To the peer and back, as its greeting told; none if it is down.
+        round_trip: Option<Duration>,
     },
     /// Someone asks what the loop counts and holds.
     Status {

@@ -15,6 +15,7 @@ mod edge;
 mod inbox;
 mod learner;
 mod metrics;
+mod nearness;
 mod node_loop;
 mod outward;
 mod persist;

@@ -119,7 +119,7 @@ impl Stats {
             Event::RecoveryStarted { .. } => self.recovery_count += 1,
             Event::NoopProposed { .. } => self.noop_count += 1,
             Event::Resubmitted { .. } => self.resubmitted_count += 1,
-            Event::Deposed { .. } | Event::StaleFloor { .. } => {}
+            Event::Deposed { .. } | Event::Resolved { .. } | Event::StaleFloor { .. } => {}
         }
     }
 }

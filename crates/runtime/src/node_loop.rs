@@ -3,6 +3,7 @@ use crate::batcher::Batcher;
 use crate::clients::{Clients, Intake};
 use crate::inbox::{Arrival, Inbox};
 use crate::metrics::Stats;
+use crate::nearness::Nearness;
 use crate::outward::{Outward, Wire};
 use crate::persist::Journal;
 use crate::settings::Limits;
@@ -85,6 +86,7 @@ pub(crate) struct NodeLoop<N: Node> {
     chores: Timers<Chore>,
     /// Own progress, told once the log up to this position is durable.
     pub(crate) announcement: Option<(u64, ReplicaMessage)>,
+    nearness: Nearness,
     reject_log: LogLimit,
     now: Instant,
 }
@@ -125,6 +127,7 @@ impl<N: Node> NodeLoop<N> {
             stats: Stats::default(),
             out: Outbox::new(parts.own),
             replica_out: ReplicaOutbox::default(),
+            nearness: Nearness::new(parts.own, parts.node_count),
             timers: Timers::new(),
             chores: Timers::new(),
             announcement: None,
@@ -185,9 +188,16 @@ impl<N: Node> NodeLoop<N> {
                 self.clients.closed(connection);
                 Ok(())
             }
-            Arrival::Link { peer, up } => {
-                tracing::info!(%peer, up, "link");
-                self.step(if up { Input::Trust(peer) } else { Input::Suspect(peer) })
+            Arrival::Link { peer, round_trip: None } => {
+                tracing::info!(%peer, "link down");
+                self.step(Input::Suspect(peer))
+            }
+            Arrival::Link { peer, round_trip: Some(round_trip) } => {
+                tracing::info!(%peer, ?round_trip, "link up");
+                if let Some(others) = self.nearness.heard(peer, round_trip) {
+                    self.step(Input::Nearest(others))?;
+                }
+                self.step(Input::Trust(peer))
             }
             Arrival::Status { answer } => {
                 // Whoever asked may be gone.

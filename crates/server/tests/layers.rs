@@ -6,18 +6,20 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::BTreeMap;
 
 /// Each crate with its layer and the crates of the same layer that it may import.
-const LAYERS: [(&str, u8, &[&str]); 21] = [
+const LAYERS: [(&str, u8, &[&str]); 23] = [
     ("isegoria-types", 0, &[]),
     ("isegoria-machine", 0, &["isegoria-types"]),
     ("isegoria-node", 0, &["isegoria-types"]),
     ("isegoria-depservice", 1, &[]),
     ("isegoria-acceptor", 1, &[]),
     ("isegoria-proposer", 1, &[]),
+    ("isegoria-multileader", 1, &["isegoria-proposer"]),
     ("isegoria-replica", 1, &["isegoria-log"]),
     ("isegoria-session", 1, &[]),
     ("isegoria-log", 1, &[]),
     ("isegoria-kv", 1, &[]),
     ("isegoria-bpaxos", 2, &[]),
+    ("isegoria-epaxos", 2, &[]),
     ("isegoria-multipaxos", 2, &[]),
     ("isegoria-check", 3, &[]),
     ("isegoria-sim", 3, &["isegoria-check"]),

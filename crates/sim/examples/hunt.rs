@@ -6,6 +6,8 @@
 //! bugs; on the correct code it finds nothing.
 
 use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_bpaxos::unanimous::UnanimousBpaxos;
+use isegoria_epaxos::atlas::Atlas;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::Protocol;
 use isegoria_sim::{FaultLimits, SimConfig, run};
@@ -41,7 +43,7 @@ fn hunt<P: Protocol>(config: &SimConfig, hunts: u64, seeds_max: u64) -> ExitCode
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let usage = "usage: hunt simple-bpaxos|multipaxos HUNTS SEEDS_MAX [amnesia]";
+    let usage = "usage: hunt PROTOCOL HUNTS SEEDS_MAX [amnesia]";
     let [protocol, hunts, seeds_max, rest @ ..] = words.as_slice() else {
         eprintln!("{usage}");
         return ExitCode::from(2);
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         SimConfig { faults: FaultLimits { amnesia_count, ..FaultLimits::default() }, ..SimConfig::default() };
     match *protocol {
         "simple-bpaxos" => hunt::<SimpleBpaxos>(&config, hunts, seeds_max),
+        "unanimous-bpaxos" => hunt::<UnanimousBpaxos>(&config, hunts, seeds_max),
+        "atlas" => hunt::<Atlas>(&config, hunts, seeds_max),
         "multipaxos" => hunt::<MultiPaxos>(&config, hunts, seeds_max),
         _ => {
             eprintln!("{usage}");

@@ -4,7 +4,7 @@ use crate::image::Rot;
 use crate::network::{Habits, chance};
 use crate::partition::Shape;
 use isegoria_replica::Retention;
-use isegoria_types::{Layout, NodeId, NodeSet, Placement, QuorumSystem, Role};
+use isegoria_types::{Layout, NodeId, NodeSet, Placement, QuorumSystem, Quorums, Role};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -62,14 +62,19 @@ pub(crate) struct Workload {
 }
 
 impl Plan {
-    /// `accepts`: whether the protocol can do with a layout. In the place of one that it cannot
-    /// comes a majority of three or five nodes with all roles.
-    pub(crate) fn draw(config: &SimConfig, accepts: impl Fn(&Layout) -> bool, rng: &mut ChaCha8Rng) -> Plan {
+    /// `quorums`: those that the protocol forms in a layout, if it can do with it. In the place
+    /// of one that it cannot comes a majority of three or five nodes with all roles.
+    pub(crate) fn draw(
+        config: &SimConfig,
+        quorums: impl Fn(&Layout) -> Option<Quorums>,
+        rng: &mut ChaCha8Rng,
+    ) -> Plan {
         let mut layout = layout(config, rng);
-        if config.node_count.is_none() && !accepts(&layout) {
+        if config.node_count.is_none() && quorums(&layout).is_none() {
             let count = if layout.node_count < 6 { 3 } else { 5 };
             layout = Layout::co_located(count, &QuorumSystem::Majority).expect("a legal layout");
         }
+        layout.quorums = quorums(&layout).unwrap_or(layout.quorums);
         let limits = &config.faults;
         let used =
             |rng: &mut ChaCha8Rng, limit: f64| if rng.random() { rng.random_range(0.0..=limit) } else { 0.0 };
@@ -310,7 +315,11 @@ mod tests {
         let config = SimConfig::default();
         let mut apart_count = 0;
         for seed in 0..500 {
-            let plan = Plan::draw(&config, |_| true, &mut ChaCha8Rng::seed_from_u64(seed));
+            let plan = Plan::draw(
+                &config,
+                |layout| Some(layout.quorums.clone()),
+                &mut ChaCha8Rng::seed_from_u64(seed),
+            );
             let workload = &plan.workload;
             assert!(workload.client_count as u64 * workload.request_count >= 500, "seed {seed}");
             assert!(plan.faults.len() >= FAULT_COUNT_MIN, "seed {seed}: {:?}", plan.faults);

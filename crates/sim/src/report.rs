@@ -45,6 +45,7 @@ impl Report {
             Event::RecoveryStarted { .. } => "recovery started",
             Event::NoopProposed { .. } => "recovery proposed a noop",
             Event::Resubmitted { .. } => "batch submitted again by its leader",
+            Event::Resolved { by, .. } => by,
             Event::StaleFloor { .. } => "stale floor",
         });
     }

@@ -11,7 +11,9 @@ use isegoria_log::CheckpointWriter;
 use isegoria_node::{Evidence, Input, Protocol};
 use isegoria_replica::{Replica, ReplicaMessage, freeze_process};
 use isegoria_types::NodeId;
-use rand::Rng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
 /// A full disk is asked for a segment again after this long, µs.
@@ -246,6 +248,9 @@ impl<P: Protocol> World<P> {
         self.schedule(GOSSIP_US, Event::Gossip { node: own, life });
         self.hint(own, false);
         self.step(own, Input::Start)?;
+        let mut others: Vec<NodeId> = self.plan.layout.nodes().without(own).iter().collect();
+        others.shuffle(&mut ChaCha8Rng::seed_from_u64(life << 8 | own.index() as u64));
+        self.step(own, Input::Nearest(others))?;
         let host = &mut self.hosts[own.index()];
         if let Some(process) = &mut host.process {
             process.told = Some((host.disk.end(), host.told.clone()));

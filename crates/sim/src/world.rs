@@ -129,8 +129,11 @@ pub fn run<P: Protocol>(config: &SimConfig, options: &P::Options, seed: u64) -> 
 impl<P: Protocol> World<P> {
     fn new(config: &SimConfig, options: &P::Options, seed: u64) -> World<P> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let accepts = |layout: &Layout| P::build(NodeId::new(0), layout, options).is_ok();
-        let plan = Plan::draw(config, accepts, &mut rng);
+        let quorums = |layout: &Layout| {
+            let is_accepted = P::build(NodeId::new(0), layout, options).is_ok();
+            is_accepted.then(|| P::quorums(layout, options))
+        };
+        let plan = Plan::draw(config, quorums, &mut rng);
         let mut host = |node: NodeId| Host {
             process: None,
             disk: Disk::new(node.index(), plan.segment_bytes, rng.random()),

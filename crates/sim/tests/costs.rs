@@ -4,6 +4,7 @@
 
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
+use isegoria_epaxos::atlas::{self, Atlas};
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{Input, Node, Outbox, Protocol, step};
 use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, QuorumSystem, RequestId};
@@ -104,33 +105,41 @@ impl<P: Protocol> Rounds<P> {
     }
 }
 
-/// `a_peer` messages a command for each of the other nodes, at all nodes or at the first.
-fn costs<P: Protocol>(options: &P::Options, a_peer: usize, everywhere: bool) {
+/// So many messages a command with so many nodes, at all nodes or at the first.
+fn costs<P: Protocol>(options: &P::Options, messages: impl Fn(usize) -> usize, everywhere: bool) {
     for count in [3, 5, 7] {
         let mut rounds = Rounds::<P>::start(count, options);
         for number in 0..20 {
             let at = if everywhere { number % count } else { 0 };
             let found = rounds.cost(NodeId::new(at), number as u64);
-            assert_eq!(found, (a_peer * (count - 1), P::DELAY_COUNT), "{}, {count} nodes", P::NAME);
+            assert_eq!(found, (messages(count), P::DELAY_COUNT), "{}, {count} nodes", P::NAME);
         }
     }
 }
 
 #[test]
 fn simple_bpaxos_takes_five_messages_a_peer_and_four_delays() {
-    costs::<SimpleBpaxos>(&Default::default(), 5, true);
+    costs::<SimpleBpaxos>(&Default::default(), |n| 5 * (n - 1), true);
 }
 
 #[test]
 fn unanimous_bpaxos_takes_three_messages_a_peer_and_two_delays() {
     for fast in [Fast::Unanimous, Fast::Threshold] {
-        costs::<UnanimousBpaxos>(&unanimous::Options { fast, ..Default::default() }, 3, true);
+        let options = unanimous::Options { fast, ..Default::default() };
+        costs::<UnanimousBpaxos>(&options, |n| 3 * (n - 1), true);
     }
+}
+
+/// A fast quorum of ⌊n/2⌋+f, this node among them, is asked and answers; all hear of the outcome.
+#[test]
+fn atlas_takes_two_messages_for_each_of_its_fast_quorum_and_one_a_peer() {
+    costs::<Atlas>(&Default::default(), |n| 2 * (n / 2 + (n - 1) / 2 - 1) + n - 1, true);
+    costs::<Atlas>(&atlas::Options { f: Some(1), ..Default::default() }, |n| 2 * (n / 2) + n - 1, true);
 }
 
 #[test]
 fn multipaxos_takes_three_messages_a_peer_and_two_delays_at_its_leader() {
-    costs::<MultiPaxos>(&Default::default(), 3, false);
+    costs::<MultiPaxos>(&Default::default(), |n| 3 * (n - 1), false);
 }
 
 /// One of three is silent, and nobody suspects it: one command waits for it, and no other.

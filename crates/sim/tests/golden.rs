@@ -45,6 +45,8 @@
 //! Commit BPaxos), B17 (fast rounds), B19 (Tempo), B22 to B26 (EPaxos\*: noops in the
 //! index, late and waiting validation, collection). They come with their protocols.
 
+#[path = "golden/atlas.rs"]
+mod atlas;
 #[path = "golden/ballots.rs"]
 mod ballots;
 #[path = "golden/dependencies.rs"]
@@ -119,6 +121,15 @@ scripts! {
         a_leaders_word_is_durable,
         a_leaders_word_is_found_without_it,
         a_leader_that_promised_decides_nothing,
+    }
+    atlas {
+        a_fast_quorum_decides_with_answers_that_differ,
+        those_who_were_not_asked_add_nothing,
+        a_dependency_that_one_names_may_be_lost_with_it,
+        a_decision_of_a_leader_is_durable,
+        what_a_leader_said_itself_is_durable,
+        who_was_not_asked_is_asked_with_the_commands,
+        a_member_that_is_down_is_replaced,
     }
     recovery {
         recovery_noop_wins,

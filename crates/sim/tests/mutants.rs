@@ -43,7 +43,9 @@ fn each_mutant_names_its_killer() {
             .unwrap_or_default();
         let known = match killer.as_slice() {
             ["golden", script] => golden.join(format!("{script}.txt")).exists(),
-            ["sim", protocol, ..] => ["simple-bpaxos", "unanimous-bpaxos", "multipaxos"].contains(protocol),
+            ["sim", protocol, ..] => {
+                ["simple-bpaxos", "unanimous-bpaxos", "atlas", "multipaxos"].contains(protocol)
+            }
             ["test", package, _] => package.starts_with("isegoria-"),
             _ => false,
         };

@@ -3,6 +3,7 @@
 
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
+use isegoria_epaxos::atlas::{self, Atlas};
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol};
 use isegoria_sim::{FAULT_COUNT_MIN, FaultLimits, InterruptedCall, Interruption, SimConfig, diagram, run};
@@ -40,6 +41,15 @@ fn unanimous_bpaxos() {
     for fast in [Fast::Unanimous, Fast::Basic] {
         let options = unanimous::Options { fast, ..Default::default() };
         hold::<UnanimousBpaxos>(&SimConfig::default(), &options, 100..130);
+    }
+}
+
+#[test]
+fn atlas() {
+    hold::<Atlas>(&SimConfig::default(), &Default::default(), 0..40);
+    let config = SimConfig { node_count: Some(5), ..SimConfig::default() };
+    for f in [1, 2] {
+        hold::<Atlas>(&config, &atlas::Options { f: Some(f), ..Default::default() }, 100..115);
     }
 }
 
@@ -83,6 +93,7 @@ fn runs_are_deterministic() {
     twice::<MultiPaxos>(0..50);
     twice::<SimpleBpaxos>(0..50);
     twice::<UnanimousBpaxos>(0..20);
+    twice::<Atlas>(0..20);
 }
 
 /// A disk that is emptied and one that is set back break what was promised, and a check
@@ -154,6 +165,7 @@ fn every_storage_call_may_be_the_last() {
     hold::<MultiPaxos>(3, 20);
     hold::<SimpleBpaxos>(3, 20);
     hold::<UnanimousBpaxos>(3, 20);
+    hold::<Atlas>(3, 20);
 }
 
 /// Without faults everything is simple, and the checks look all the same.

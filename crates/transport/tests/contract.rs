@@ -159,7 +159,7 @@ async fn frames_arrive_in_order_and_are_counted(place: Place) {
     let (_server, sink, endpoint) = serve(&place.endpoint, PeerServerOptions::default()).await;
     let link = link(&endpoint).spawn();
     let up = state(&link, LinkState::is_up).await;
-    assert!(matches!(up, LinkState::Up(welcome) if welcome.node == NodeId::new(0)));
+    assert!(matches!(up, LinkState::Up { welcome, .. } if welcome.node == NodeId::new(0)));
     for number in 0..20_000 {
         assert!(send(&link, number));
         if number % 7 == 0 {

@@ -1,6 +1,6 @@
-use crate::admission::Admission;
 use crate::simple::message::Message;
 use crate::simple::node::SimpleNode;
+use isegoria_multileader::Admission;
 use isegoria_node::Inadmissible;
 use isegoria_types::NodeId;
 

@@ -1,11 +1,8 @@
 use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
-use isegoria_depservice::{Answer, KeyedIndex};
+use isegoria_depservice::Answer;
 use isegoria_node::Outbox;
 use isegoria_types::{Footprint, NodeId, Prefix, Vertex};
-
-/// Index entries in one checkpoint record.
-const ENTRIES_A_RECORD: usize = 1024;
 
 impl SimpleNode {
     /// Answers with what conflicts, and records the vertex before the answer leaves.
@@ -35,10 +32,4 @@ impl SimpleNode {
             index.announce(from, floor);
         }
     }
-}
-
-/// The live index as records.
-pub(crate) fn checkpoint(index: &KeyedIndex, records: &mut Vec<Record>) {
-    let pieces = index.checkpoint().pieces(ENTRIES_A_RECORD);
-    records.extend(pieces.into_iter().map(Record::Index));
 }

@@ -177,7 +177,7 @@ impl Node for SimpleNode {
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.cells.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, false, out);
             }
-            Input::Learned(..) => {}
+            Input::Nearest(_) | Input::Learned(..) => {}
         }
     }
 
@@ -236,7 +236,7 @@ impl Node for SimpleNode {
         records.push(Record::Collected { floor: self.cells.floor() });
         records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
         if let Some(index) = &self.index {
-            crate::simple::dependency::checkpoint(index, records);
+            records.extend(index.pieces().map(Record::Index));
         }
         records.extend(
             self.recovery.used_ballots().map(|(vertex, ballot)| Record::Attempted { vertex, ballot }),

@@ -1,4 +1,4 @@
-use crate::pace;
+use isegoria_multileader::pace;
 use isegoria_node::ConfigError;
 use isegoria_proposer::Patience;
 use serde::{Deserialize, Serialize};

@@ -2,12 +2,9 @@ use crate::Value;
 use crate::unanimous::message::{Message, Record};
 use crate::unanimous::node::UnanimousNode;
 use isegoria_acceptor::{Accepted, Promise};
-use isegoria_depservice::{Answer, KeyedIndex};
+use isegoria_depservice::Answer;
 use isegoria_node::Outbox;
 use isegoria_types::{Ballot, Batch, DepSet, NodeId, Prefix, Vertex};
-
-/// Index entries in one checkpoint record.
-const ENTRIES_A_RECORD: usize = 1024;
 
 impl UnanimousNode {
     /// Votes in ballot 0 for the batch with what conflicts here, and records the vertex
@@ -149,10 +146,4 @@ impl UnanimousNode {
             out.send_to(from, Message::Chosen { vertex, value });
         }
     }
-}
-
-/// The live index as records.
-pub(crate) fn checkpoint(index: &KeyedIndex, records: &mut Vec<Record>) {
-    let pieces = index.checkpoint().pieces(ENTRIES_A_RECORD);
-    records.extend(pieces.into_iter().map(Record::Index));
 }

@@ -1,7 +1,7 @@
-use crate::admission::Admission;
 use crate::unanimous::message::Message;
 use crate::unanimous::node::UnanimousNode;
 use crate::unanimous::options::RESERVED_ROUND;
+use isegoria_multileader::Admission;
 use isegoria_node::Inadmissible;
 use isegoria_types::NodeId;
 

@@ -13,7 +13,7 @@ pub(crate) fn of_record(record: &Record) -> Option<Evidence> {
             let (order, batch) = value.at(*vertex);
             Some(Evidence::FastVoted { ballot: Ballot::initial(vertex.leader), order, batch })
         }
-        Record::FastChosen { vertex } => Some(Evidence::FastChosen { vertex: *vertex }),
+        Record::FastChosen { vertex } => Some(Evidence::FastChosen { vertex: *vertex, by: None }),
         Record::Voted { vertex, ballot, value } => {
             let (order, batch) = value.at(*vertex);
             Some(Evidence::Voted { ballot: *ballot, order, batch })

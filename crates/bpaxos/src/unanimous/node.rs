@@ -179,7 +179,7 @@ impl Node for UnanimousNode {
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.cells.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, out);
             }
-            Input::Learned(..) => {}
+            Input::Nearest(_) | Input::Learned(..) => {}
         }
     }
 
@@ -240,7 +240,7 @@ impl Node for UnanimousNode {
         // What others have told to be forgotten may be all that this node's replica goes on with.
         records.push(Record::Collected { floor: self.cells.floor() });
         records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
-        crate::unanimous::acceptor::checkpoint(&self.index, records);
+        records.extend(self.index.pieces().map(Record::Index));
         for (vertex, cell) in self.cells.iter() {
             if let Some(value) = cell.chosen() {
                 records.push(Record::Decided { vertex, value: value.clone() });

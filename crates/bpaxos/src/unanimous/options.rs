@@ -1,4 +1,4 @@
-use crate::pace;
+use isegoria_multileader::pace;
 use isegoria_node::ConfigError;
 use isegoria_proposer::Patience;
 use isegoria_types::{Layout, Quorum, check_containment};
@@ -67,11 +67,8 @@ impl Options {
     /// The first option out of range, or the layout if roles are apart, with the cure.
     pub fn check(&self, layout: &Layout) -> Result<(), ConfigError> {
         let refuse = |sentence: String| Err(ConfigError(sentence));
+        pace::check_co_located(layout)?;
         let all = layout.nodes();
-        let roles = [layout.leaders, layout.dependency, layout.acceptors, layout.replicas];
-        if roles.iter().any(|holders| *holders != all) {
-            return refuse("roles: every node needs all of them here; leave `roles` out".to_owned());
-        }
         if check_containment(&layout.quorums.phase1, &layout.quorums.dependency).is_err() {
             return refuse(
                 "quorum: rule Q4 is violated: every phase-1 quorum must contain a dependency quorum; raise phase1"

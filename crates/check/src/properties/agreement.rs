@@ -130,14 +130,19 @@ impl Agreement {
         Ok(is_first)
     }
 
-    /// The leader of `vertex` durably decided that its own vote of ballot 0 is chosen.
-    /// Whether that is news.
+    /// The leader of `vertex` durably decided what votes of ballot 0 have chosen: its own
+    /// vote, or what those of `by` amount to. Whether that is news.
     ///
     /// # Errors
     /// If the votes do not let it, or another value was chosen before.
-    pub fn fast_chosen(&mut self, vertex: Vertex, chosen: &mut ChosenValues) -> Result<bool, Violation> {
+    pub fn fast_chosen(
+        &mut self,
+        vertex: Vertex,
+        by: Option<&(NodeSet, DepSet)>,
+        chosen: &mut ChosenValues,
+    ) -> Result<bool, Violation> {
         let decided = self.fast_votes.get(&vertex).and_then(|(batch, votes)| {
-            let deps = self.fast.decided_by(vertex.leader, votes)?;
+            let deps = self.fast.decided_by(vertex.leader, votes, by)?;
             Some((batch.clone(), deps))
         });
         let Some((batch, deps)) = decided else {

@@ -30,5 +30,5 @@ mod verbs;
 pub use dialect::Dialect;
 pub use difference::first_difference;
 pub use property::Property;
-pub use text::{footprint, value};
+pub use text::{footprint, names, value};
 pub use verbs::{Ask, Script, nodes};

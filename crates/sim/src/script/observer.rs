@@ -116,9 +116,9 @@ impl Observer {
             Some(Evidence::FastVoted { order: Order::Vertex(vertex, deps), batch, .. }) => {
                 return self.fast_voted(node, (vertex, deps), batch);
             }
-            Some(Evidence::FastChosen { vertex }) => {
+            Some(Evidence::FastChosen { vertex, by }) => {
                 let (batch, votes) = self.fast_votes.get(&vertex).cloned().unwrap_or_default();
-                let deps = self.fast.decided_by(vertex.leader, &votes);
+                let deps = self.fast.decided_by(vertex.leader, &votes, by.as_ref());
                 self.judge(Property::Agreement, deps.is_some(), || format!("{node} decides by {votes:?}"))?;
                 let order = Order::Vertex(vertex, deps.expect("just judged"));
                 return self.choose(vertex, (order, batch), &format!("{node} decides"));

@@ -115,6 +115,7 @@ pub(super) fn event(event: &Event) -> String {
         Event::Path { vertex, fast } => format!("Path {vertex} {}", if *fast { "fast" } else { "slow" }),
         Event::RecoveryStarted { vertex, ballot } => format!("RecoveryStarted {vertex} {ballot}"),
         Event::NoopProposed { vertex } => format!("NoopProposed {vertex}"),
+        Event::Resolved { vertex, by } => format!("Resolved {vertex} by {by}"),
         Event::Resubmitted { vertex } => format!("Resubmitted {vertex}"),
         Event::StaleFloor { vertex } => format!("StaleFloor {vertex}"),
     }
@@ -146,6 +147,7 @@ pub(super) fn replica_message(message: &ReplicaMessage) -> String {
 }
 
 /// Names of nodes, apart by spaces.
-pub(super) fn names(nodes: NodeSet) -> String {
+#[must_use]
+pub fn names(nodes: NodeSet) -> String {
     nodes.iter().map(|node| node.to_string()).collect::<Vec<_>>().join(" ")
 }

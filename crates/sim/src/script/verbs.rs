@@ -53,13 +53,14 @@ impl<D: Dialect> Script<D> {
     #[must_use]
     pub fn new(title: &str, layout: &Layout, options: Options<D>) -> Script<D> {
         let fast = D::Protocol::fast_rule(layout, &options);
+        let quorum = D::Protocol::quorums(layout, &options).phase2;
         let mut script = Script {
             layout: layout.clone(),
             options,
             hosts: (0..layout.node_count).map(|_| Host::new()).collect(),
             network: Network::new(),
             trace: Trace::default(),
-            observer: Observer::new(layout.quorums.phase2.clone(), fast),
+            observer: Observer::new(quorum, fast),
             client_count: 0,
         };
         script.trace.note(title);

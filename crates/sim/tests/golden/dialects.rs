@@ -7,6 +7,11 @@ use isegoria_multipaxos::{self as multipaxos, MultiPaxos};
 use isegoria_sim::script::{Dialect, Script, footprint, value};
 use isegoria_types::{Layout, Placement, QuorumSystem, Role};
 
+#[path = "dialects/atlas.rs"]
+mod atlas;
+
+pub(crate) use atlas::atlas;
+
 /// Simple BPaxos.
 pub(crate) struct Simple;
 

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use isegoria_types::NodeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -54,7 +55,12 @@ pub enum LinkState {
     /// The first attempt goes on.
     Connecting,
     /// The peer welcomed us and answers.
-    Up(Welcome),
+    Up {
+        /// What it said.
+        welcome: Welcome,
+        /// To the peer and back: what the greeting took, and the distance that it is made to seem.
+        round_trip: Duration,
+    },
     /// There is no connection; attempts go on.
     Down,
     /// The peer refused us; attempts go on, for someone may mend the configuration.
@@ -65,7 +71,7 @@ impl LinkState {
     /// Whether frames reach the peer.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self, LinkState::Up(_))
+        matches!(self, LinkState::Up { .. })
     }
 }
 

@@ -47,8 +47,9 @@ pub(super) async fn run(shared: Arc<Shared>, state: watch::Sender<LinkState>) {
     loop {
         let started = Instant::now();
         let lost = match connect(&shared).await {
-            Ok((connection, welcome)) => {
-                state.send_replace(LinkState::Up(welcome));
+            Ok((connection, welcome, greeting)) => {
+                let round_trip = greeting + 2 * shared.link.options.distance.one_way;
+                state.send_replace(LinkState::Up { welcome, round_trip });
                 Carrier::new(&shared, connection).run().await
             }
             Err(lost) => lost,
@@ -82,7 +83,7 @@ struct Connection {
     dispatch: AbortOnDropHandle<()>,
 }
 
-async fn connect(shared: &Shared) -> Result<(Connection, Welcome), Lost> {
+async fn connect(shared: &Shared) -> Result<(Connection, Welcome, Duration), Lost> {
     let link = &shared.link;
     let patience = Duration::from_millis(link.options.silence_ms);
     let attempt = async {
@@ -95,8 +96,9 @@ async fn connect(shared: &Shared) -> Result<(Connection, Welcome), Lost> {
         let dispatch = AbortOnDropHandle::new(tokio::spawn(async { drop(dispatch.await) }));
         let caller: Caller = client.client;
         let hello = PeerRequest::Hello { hello: link.identity.hello(link.to) };
+        let began = Instant::now();
         match caller.call(deadline(patience), hello).await? {
-            PeerResponse::Hello(answer) => Ok((Connection { caller, dispatch }, answer?)),
+            PeerResponse::Hello(answer) => Ok((Connection { caller, dispatch }, answer?, began.elapsed())),
             PeerResponse::Deliver(_) => Err(Lost::WrongAnswer),
         }
     };

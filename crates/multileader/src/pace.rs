@@ -1,11 +1,26 @@
-use isegoria_node::ConfigError;
+//! Options in ms, and what they are in ticks of a node.
 
-/// Checks the options that all members of the family have: times, each by its name, in ms,
+use isegoria_node::ConfigError;
+use isegoria_types::Layout;
+
+/// Checks that every node has every role.
+///
+/// # Errors
+/// If not, with the cure.
+pub fn check_co_located(layout: &Layout) -> Result<(), ConfigError> {
+    let roles = [layout.leaders, layout.dependency, layout.acceptors, layout.replicas];
+    if roles.iter().all(|holders| *holders == layout.nodes()) {
+        return Ok(());
+    }
+    Err(ConfigError("roles: every node needs all of them here; leave `roles` out".to_owned()))
+}
+
+/// Checks the options that all these protocols have: times, each by its name, in ms,
 /// and how much may be undecided at once.
 ///
 /// # Errors
 /// The first one out of range, with the cure.
-pub(crate) fn check(
+pub fn check(
     tick_ms: u32,
     times: &[(&str, u32)],
     (in_flight_max, in_flight_bytes_max): (usize, usize),
@@ -27,6 +42,7 @@ pub(crate) fn check(
 }
 
 /// A time in ticks, at least one.
-pub(crate) fn ticks(tick_ms: u32, ms: u32) -> u64 {
+#[must_use]
+pub fn ticks(tick_ms: u32, ms: u32) -> u64 {
     u64::from(ms.div_ceil(tick_ms)).max(1)
 }

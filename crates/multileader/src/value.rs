@@ -18,7 +18,7 @@ impl Value {
     }
 
     /// As the value of this vertex.
-    pub(crate) fn at(&self, vertex: Vertex) -> (Order, Batch) {
+    pub fn at(&self, vertex: Vertex) -> (Order, Batch) {
         (Order::Vertex(vertex, self.deps.clone()), self.batch.clone())
     }
 }
