@@ -67,7 +67,7 @@ machine is not what is measured.
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
   unanimous-bpaxos   unanimous-bpaxos:fast=unanimous   unanimous-bpaxos:fast=basic
-  atlas   atlas:f=1
+  epaxos   epaxos:f=1,e=1   atlas   atlas:f=1
 
 Examples:
   isegoria bench

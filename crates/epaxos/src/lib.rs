@@ -5,5 +5,6 @@
 //! `depservice`, `acceptor` and `proposer`, never handlers.
 
 pub mod atlas;
+pub mod epaxos;
 
 pub use isegoria_multileader::Value;

@@ -2,6 +2,7 @@ use crate::ConfigFileError;
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::UnanimousBpaxos;
 use isegoria_epaxos::atlas::Atlas;
+use isegoria_epaxos::epaxos::Epaxos;
 use isegoria_machine::Machine;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol, RoundTrip};
@@ -153,9 +154,10 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
 pub fn protocols() -> &'static [&'static dyn AnyProtocol] {
     const SIMPLE_BPAXOS: Entry<SimpleBpaxos> = Entry(PhantomData);
     const UNANIMOUS_BPAXOS: Entry<UnanimousBpaxos> = Entry(PhantomData);
+    const EPAXOS: Entry<Epaxos> = Entry(PhantomData);
     const ATLAS: Entry<Atlas> = Entry(PhantomData);
     const MULTIPAXOS: Entry<MultiPaxos> = Entry(PhantomData);
-    &[&SIMPLE_BPAXOS, &UNANIMOUS_BPAXOS, &ATLAS, &MULTIPAXOS]
+    &[&EPAXOS, &ATLAS, &SIMPLE_BPAXOS, &UNANIMOUS_BPAXOS, &MULTIPAXOS]
 }
 
 /// What is done with a protocol whose name is known only when the program runs.
@@ -181,6 +183,7 @@ pub fn visit_protocol<V: ProtocolVisitor>(
         UnanimousBpaxos::NAME => {
             Ok(visitor.visit::<UnanimousBpaxos>(Entry::<UnanimousBpaxos>::options(options)?))
         }
+        Epaxos::NAME => Ok(visitor.visit::<Epaxos>(Entry::<Epaxos>::options(options)?)),
         Atlas::NAME => Ok(visitor.visit::<Atlas>(Entry::<Atlas>::options(options)?)),
         MultiPaxos::NAME => Ok(visitor.visit::<MultiPaxos>(Entry::<MultiPaxos>::options(options)?)),
         other => unreachable!("{other} is in the list of protocols and not here"),

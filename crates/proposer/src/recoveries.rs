@@ -83,6 +83,11 @@ impl<A> Recoveries<A> {
         self.attempts.get_mut(&vertex)
     }
 
+    /// All attempts, in the order of vertices.
+    pub fn attempts(&self) -> impl Iterator<Item = (Vertex, &A)> {
+        self.attempts.iter().map(|(vertex, attempt)| (*vertex, attempt))
+    }
+
     /// Gives an attempt up; the next look that finds the vertex due starts over.
     pub fn abandon(&mut self, vertex: Vertex) {
         self.attempts.remove(&vertex);

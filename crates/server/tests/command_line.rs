@@ -84,6 +84,6 @@ fn protocols_are_listed() {
     assert_eq!(code, Some(0));
     let list: Vec<serde_json::Value> = serde_json::from_str(&text).expect("one JSON document");
     let names: Vec<_> = list.iter().map(|entry| entry["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["simple-bpaxos", "unanimous-bpaxos", "atlas", "multipaxos"]);
+    assert_eq!(names, ["epaxos", "atlas", "simple-bpaxos", "unanimous-bpaxos", "multipaxos"]);
     assert!(isegoria(&["protocols"]).1.contains("simple-bpaxos"));
 }

@@ -8,6 +8,7 @@
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::UnanimousBpaxos;
 use isegoria_epaxos::atlas::Atlas;
+use isegoria_epaxos::epaxos::Epaxos;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::Protocol;
 use isegoria_sim::{FaultLimits, SimConfig, run};
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     match *protocol {
         "simple-bpaxos" => hunt::<SimpleBpaxos>(&config, hunts, seeds_max),
         "unanimous-bpaxos" => hunt::<UnanimousBpaxos>(&config, hunts, seeds_max),
+        "epaxos" => hunt::<Epaxos>(&config, hunts, seeds_max),
         "atlas" => hunt::<Atlas>(&config, hunts, seeds_max),
         "multipaxos" => hunt::<MultiPaxos>(&config, hunts, seeds_max),
         _ => {

@@ -5,6 +5,7 @@
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
 use isegoria_epaxos::atlas::{self, Atlas};
+use isegoria_epaxos::epaxos::Epaxos;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{Input, Node, Outbox, Protocol, step};
 use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, QuorumSystem, RequestId};
@@ -128,6 +129,11 @@ fn unanimous_bpaxos_takes_three_messages_a_peer_and_two_delays() {
         let options = unanimous::Options { fast, ..Default::default() };
         costs::<UnanimousBpaxos>(&options, |n| 3 * (n - 1), true);
     }
+}
+
+#[test]
+fn epaxos_takes_three_messages_a_peer_and_two_delays() {
+    costs::<Epaxos>(&Default::default(), |n| 3 * (n - 1), true);
 }
 
 /// A fast quorum of ⌊n/2⌋+f, this node among them, is asked and answers; all hear of the outcome.

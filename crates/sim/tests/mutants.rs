@@ -44,7 +44,7 @@ fn each_mutant_names_its_killer() {
         let known = match killer.as_slice() {
             ["golden", script] => golden.join(format!("{script}.txt")).exists(),
             ["sim", protocol, ..] => {
-                ["simple-bpaxos", "unanimous-bpaxos", "atlas", "multipaxos"].contains(protocol)
+                ["simple-bpaxos", "unanimous-bpaxos", "atlas", "epaxos", "multipaxos"].contains(protocol)
             }
             ["test", package, _] => package.starts_with("isegoria-"),
             _ => false,

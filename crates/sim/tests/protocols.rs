@@ -4,6 +4,7 @@
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
 use isegoria_epaxos::atlas::{self, Atlas};
+use isegoria_epaxos::epaxos::Epaxos;
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{OrderKind, Protocol};
 use isegoria_sim::{FAULT_COUNT_MIN, FaultLimits, InterruptedCall, Interruption, SimConfig, diagram, run};
@@ -42,6 +43,13 @@ fn unanimous_bpaxos() {
         let options = unanimous::Options { fast, ..Default::default() };
         hold::<UnanimousBpaxos>(&SimConfig::default(), &options, 100..130);
     }
+}
+
+#[test]
+fn epaxos() {
+    hold::<Epaxos>(&SimConfig::default(), &Default::default(), 0..40);
+    let config = SimConfig { node_count: Some(5), ..SimConfig::default() };
+    hold::<Epaxos>(&config, &Default::default(), 100..115);
 }
 
 #[test]
@@ -94,6 +102,7 @@ fn runs_are_deterministic() {
     twice::<SimpleBpaxos>(0..50);
     twice::<UnanimousBpaxos>(0..20);
     twice::<Atlas>(0..20);
+    twice::<Epaxos>(0..20);
 }
 
 /// A disk that is emptied and one that is set back break what was promised, and a check
@@ -166,6 +175,7 @@ fn every_storage_call_may_be_the_last() {
     hold::<SimpleBpaxos>(3, 20);
     hold::<UnanimousBpaxos>(3, 20);
     hold::<Atlas>(3, 20);
+    hold::<Epaxos>(3, 20);
 }
 
 /// Without faults everything is simple, and the checks look all the same.

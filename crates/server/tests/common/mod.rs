@@ -10,7 +10,8 @@ use std::path::Path;
 /// The binary under test.
 pub(crate) const ISEGORIA: &str = env!("CARGO_BIN_EXE_isegoria");
 
-pub(crate) const PROTOCOLS: [&str; 4] = ["multipaxos", "simple-bpaxos", "unanimous-bpaxos", "atlas"];
+pub(crate) const PROTOCOLS: [&str; 5] =
+    ["multipaxos", "simple-bpaxos", "unanimous-bpaxos", "atlas", "epaxos"];
 
 /// A cluster's configuration with ports that are free.
 pub(crate) fn config(protocol: &str, nodes: usize, dir: &Path) -> Config {

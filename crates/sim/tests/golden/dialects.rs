@@ -9,8 +9,11 @@ use isegoria_types::{Layout, Placement, QuorumSystem, Role};
 
 #[path = "dialects/atlas.rs"]
 mod atlas;
+#[path = "dialects/epaxos.rs"]
+mod epaxos;
 
 pub(crate) use atlas::atlas;
+pub(crate) use epaxos::epaxos;
 
 /// Simple BPaxos.
 pub(crate) struct Simple;

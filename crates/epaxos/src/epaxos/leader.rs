@@ -1,0 +1,238 @@
+use crate::Value;
+use crate::epaxos::choose::{Outlook, outlook};
+use crate::epaxos::instance::PreAccepted;
+use crate::epaxos::message::{Message, Record};
+use crate::epaxos::node::EpaxosNode;
+use isegoria_multileader::Proposals;
+use isegoria_node::{Event, Outbox};
+use isegoria_proposer::{Tally, repeats_at};
+use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
+
+/// The leader's own vertices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Leader {
+    pub(crate) proposals: Proposals<Stage>,
+    /// Nodes that were waited for in vain since they last answered: they are not waited for
+    /// again, so that one that is silent and not suspected costs one wait and not one a command.
+    silent: NodeSet,
+}
+
+/// How far an own vertex is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Stage {
+    /// Ballot 0: everybody says what it depends on, beside what this leader's own answer has.
+    /// The floor is the one that it has with its number, whatever was collected since.
+    PreAccept { oks: Tally<DepSet>, floor: Prefix },
+    /// Ballot 1: votes for the union of what was said.
+    Slow { deps: DepSet, votes: NodeSet },
+    /// Somebody recovers it: wait for what is chosen.
+    Outbid,
+}
+
+/// The leader's second ballot. Nobody but the leader decides in its first, so that it needs
+/// no promises for it.
+pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
+    Ballot { round: 1, owner: leader }
+}
+
+impl Leader {
+    pub(crate) fn new(own: NodeId) -> Leader {
+        Leader { proposals: Proposals::new(own), silent: NodeSet::EMPTY }
+    }
+}
+
+impl EpaxosNode {
+    /// Numbers the batch, works out what it depends on here, and asks the others.
+    pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
+        let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
+        let vertex = match self.leader.proposals.room(batch.byte_len(), most) {
+            Ok(vertex) if self.instances.admits(vertex) => vertex,
+            Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
+            Err(refusal) => return out.refusals.push((batch, refusal)),
+        };
+        let deps = self.conflicts(vertex, &batch.footprint(), out);
+        let mut oks = Tally::default();
+        oks.answer(self.own, deps.clone());
+        let floor = self.floor.clone();
+        let stage = Stage::PreAccept { oks, floor: floor.clone() };
+        if let Some(below) = self.leader.proposals.open(batch.clone(), stage) {
+            out.persist(Record::Reserved { below });
+        }
+        let asked = PreAccepted { batch: batch.clone(), initial: deps.clone(), deps: Some(deps.clone()) };
+        self.note_asked(vertex, asked, out);
+        let others = self.layout.nodes().without(self.own);
+        out.send(others, Message::PreAccept { vertex, batch, deps, floor });
+        self.advance(vertex, self.given_up(), out);
+    }
+
+    pub(crate) fn on_pre_accept_ok(
+        &mut self,
+        from: NodeId,
+        vertex: Vertex,
+        deps: DepSet,
+        out: &mut Outbox<Self>,
+    ) {
+        self.leader.silent = self.leader.silent.without(from);
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::PreAccept { oks, .. } = &mut proposal.stage else { return };
+        oks.answer(from, deps);
+        self.advance(vertex, self.given_up(), out);
+    }
+
+    /// Nodes whose answers are not waited for.
+    fn given_up(&self) -> NodeSet {
+        self.recovery.suspected().union(self.leader.silent)
+    }
+
+    /// Goes on with an own vertex of ballot 0 as far as its answers lead.
+    pub(crate) fn advance(&mut self, vertex: Vertex, given_up: NodeSet, out: &mut Outbox<Self>) {
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::PreAccept { oks, .. } = &proposal.stage else { return };
+        // Its acceptor has promised no more: then nobody recovers it with its promise.
+        if self.instances.get(vertex).is_some_and(|instance| instance.cell.promised().is_some()) {
+            proposal.stage = Stage::Outbid;
+            return;
+        }
+        let batch = proposal.batch.clone();
+        match outlook(self.own, oks, self.sizes, given_up) {
+            Outlook::Open => {}
+            Outlook::Fast => {
+                let deps = oks.get(self.own).expect("its own answer").clone();
+                out.persist(Record::FastChosen { vertex });
+                out.events.push(Event::Path { vertex, fast: true });
+                self.note_proposed(vertex, &deps, out);
+                let others = self.layout.nodes().without(self.own);
+                out.send(others, Message::Commit { vertex, ballot: Ballot::initial(self.own) });
+                self.decide(vertex, Value { batch, deps }, out);
+            }
+            Outlook::Slow(deps) => {
+                proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
+                out.events.push(Event::Path { vertex, fast: false });
+                self.note_proposed(vertex, &deps, out);
+                let (ballot, value) = (slow_ballot(self.own), Value { batch, deps });
+                out.send(self.layout.nodes(), Message::Phase2a { vertex, ballot, value });
+            }
+        }
+    }
+
+    fn note_proposed(&self, vertex: Vertex, deps: &DepSet, out: &mut Outbox<Self>) {
+        let conflicting = !self.floor.covers(deps.as_prefix());
+        out.events.push(Event::Proposed { vertex, conflicting });
+    }
+
+    /// The node has dropped more than what this vertex was asked with, which cannot be changed
+    /// any more: give it up, and submit the batch again as a vertex that covers it.
+    pub(crate) fn on_stale_floor(&mut self, vertex: Vertex, dropped: &Prefix, out: &mut Outbox<Self>) {
+        self.raise_floor(dropped, out);
+        out.events.push(Event::StaleFloor { vertex });
+        let stage = self.leader.proposals.get(vertex).map(|proposal| &proposal.stage);
+        if matches!(stage, Some(Stage::PreAccept { .. })) {
+            self.recover(vertex, out);
+        }
+    }
+
+    /// A vote: for an own vertex in ballot 1, or for a recovery.
+    pub(crate) fn on_phase2b(&mut self, from: NodeId, at: (Vertex, Ballot), out: &mut Outbox<Self>) {
+        let (vertex, ballot) = at;
+        let quorum = &self.quorums.phase2;
+        let value = if ballot == slow_ballot(self.own) {
+            let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+            let Stage::Slow { deps, votes } = &mut proposal.stage else { return };
+            votes.insert(from);
+            if !quorum.is_quorum(*votes) {
+                return;
+            }
+            Value { batch: proposal.batch.clone(), deps: deps.clone() }
+        } else {
+            let Some(attempt) = self.recovery.attempt(vertex) else { return };
+            let Some(value) = attempt.on_vote(from, ballot, quorum) else { return };
+            value
+        };
+        let others = self.layout.nodes().without(self.own);
+        out.send(others, Message::Commit { vertex, ballot });
+        self.learn(vertex, value, out);
+    }
+
+    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was faster.
+    pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
+        if let Some(batch) = self.leader.proposals.settle(vertex, &value.batch) {
+            self.resubmit(vertex, batch, out);
+        }
+    }
+
+    /// What is forgotten is decided.
+    pub(crate) fn settle_collected(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
+        for (vertex, batch) in self.leader.proposals.settle_collected(floor) {
+            self.resubmit(vertex, batch, out);
+        }
+    }
+
+    fn resubmit(&mut self, lost: Vertex, batch: Batch, out: &mut Outbox<Self>) {
+        out.events.push(Event::Resubmitted { vertex: lost });
+        self.on_submit(batch, out);
+    }
+
+    /// Repeats what was not answered, at doubling ages, and gives up waiting for the last answers.
+    pub(crate) fn repeat_own(&mut self, out: &mut Outbox<Self>) {
+        let (repeat, slow) =
+            (self.options.ticks(self.options.repeat_ms), self.options.ticks(self.options.slow_ms));
+        let all = self.layout.nodes();
+        let mut late = NodeSet::EMPTY;
+        self.leader.proposals.tick();
+        for (vertex, proposal) in self.leader.proposals.iter() {
+            let due = repeats_at(proposal.age, repeat);
+            let batch = || proposal.batch.clone();
+            match &proposal.stage {
+                Stage::PreAccept { oks, floor } => {
+                    let missing = all.difference(oks.set());
+                    if due {
+                        let deps = oks.get(self.own).expect("its own answer").clone();
+                        let floor = floor.clone();
+                        out.send(missing, Message::PreAccept { vertex, batch: batch(), deps, floor });
+                    }
+                    if proposal.age >= slow {
+                        late = late.union(missing);
+                    }
+                }
+                Stage::Slow { deps, votes } if due => {
+                    let value = Value { batch: batch(), deps: deps.clone() };
+                    let (missing, ballot) = (all.difference(*votes), slow_ballot(self.own));
+                    out.send(missing, Message::Phase2a { vertex, ballot, value });
+                }
+                Stage::Slow { .. } | Stage::Outbid => {}
+            }
+        }
+        if !late.is_empty() {
+            self.leader.silent = self.leader.silent.union(late);
+            self.advance_all(out);
+        }
+    }
+
+    /// Some answers are not waited for any more.
+    pub(crate) fn advance_all(&mut self, out: &mut Outbox<Self>) {
+        let given_up = self.given_up();
+        let open: Vec<Vertex> = self.leader.proposals.iter().map(|(vertex, _)| vertex).collect();
+        for vertex in open {
+            self.advance(vertex, given_up, out);
+        }
+    }
+
+    /// Somebody promised more for an own vertex: ballots 0 and 1 are lost.
+    pub(crate) fn on_outbid(&mut self, vertex: Vertex) {
+        if let Some(proposal) = self.leader.proposals.get_mut(vertex) {
+            proposal.stage = Stage::Outbid;
+        }
+    }
+
+    /// After a restart: the numbers that were reserved and never chosen hold others up.
+    pub(crate) fn settle_reserved(&mut self, out: &mut Outbox<Self>) {
+        let base = self.instances.base(self.own);
+        let first = base.max(self.executed.below(self.own));
+        for vertex in self.leader.proposals.reserved(first, base) {
+            let _ = self.instance(vertex);
+            if !self.is_settled(vertex) {
+                self.recover(vertex, out);
+            }
+        }
+    }
+}
