@@ -129,6 +129,7 @@ scripts! {
         a_decision_of_a_leader_is_durable,
         what_a_leader_said_itself_is_durable,
         who_was_not_asked_is_asked_with_the_commands,
+        the_leaders_past_counts_where_only_others_know_it,
         a_member_that_is_down_is_replaced,
     }
     recovery {

@@ -80,10 +80,10 @@ pub enum Recovered {
 
 /// Appendix B of protocols.md, `atlas`: what the answers of a phase-1 quorum leave open.
 ///
-/// A vote above round 0 decides. Otherwise, if the leader is among them, it has not decided
-/// and never will: the answers of any dependency quorum will do. If it is not, it may have
-/// decided the union of what its fast quorum said, and those of it who answer say all of that.
-/// If nobody knows of a fast quorum, the leader has not decided either.
+/// A vote above round 0 decides. Otherwise the leader may have decided, if it is not among them
+/// and all members of its fast quorum that are have answered it; those say all of what it
+/// decided. If it has not, it never will, and the answers of any dependency quorum will do, the
+/// leader's own counted, which is in every answer to it.
 ///
 /// # Panics
 /// If two votes in one ballot differ, or two batches.
@@ -93,22 +93,25 @@ pub fn choose(leader: NodeId, answers: &Tally<Heard>, dependency: &Quorum) -> Re
     if let isegoria_proposer::Choice::Forced(value) = isegoria_proposer::simple(votes) {
         return Recovered::Propose(value);
     }
-    let collected =
+    let said =
         || answers.iter().filter_map(|(from, heard)| heard.collected.as_ref().map(|said| (from, said)));
-    let Some((batch, quorum)) =
-        collected().find_map(|(_, said)| said.quorum.map(|quorum| (said.value.batch.clone(), quorum)))
-    else {
+    let Some(batch) = said().next().map(|(_, said)| said.value.batch.clone()) else {
         return Recovered::Propose(Value::noop());
     };
-    assert!(collected().all(|(_, said)| said.value.batch == batch), "two batches of one vertex: {answers:?}");
-    let has_leader = answers.get(leader).is_some();
-    let asked = if has_leader { answers.set() } else { answers.set().intersection(quorum) };
-    let said: NodeSet = collected().map(|(from, _)| from).filter(|from| asked.contains(*from)).collect();
-    let is_enough = if has_leader { dependency.is_quorum(said) } else { said == asked };
-    if !is_enough {
+    assert!(said().all(|(_, said)| said.value.batch == batch), "two batches of one vertex: {answers:?}");
+    let to_leader: NodeSet = said().filter(|(_, said)| said.quorum.is_some()).map(|(from, _)| from).collect();
+    let members = said().find_map(|(_, said)| said.quorum).unwrap_or_default().intersection(answers.set());
+    let may_be_decided =
+        answers.get(leader).is_none() && !members.is_empty() && members.difference(to_leader).is_empty();
+    let mut sources: NodeSet = said().map(|(from, _)| from).collect();
+    if !to_leader.is_empty() {
+        sources.insert(leader);
+    }
+    if !may_be_decided && !dependency.is_quorum(sources) {
         return Recovered::Ask(batch);
     }
-    let deps = union(collected().filter(|(from, _)| asked.contains(*from)).map(|(_, said)| &said.value.deps));
+    let counted = |from: NodeId| !may_be_decided || members.contains(from);
+    let deps = union(said().filter(|(from, _)| counted(*from)).map(|(_, said)| &said.value.deps));
     Recovered::Propose(Value { batch, deps })
 }
 
@@ -162,25 +165,48 @@ mod tests {
         Sizes { nodes, f, fast: nodes / 2 + f, count: f }
     }
 
-    /// What each node said, if it did, with the leader's fast quorum. The leader speaks first,
-    /// members say at least what it did, and others speak to a recoverer only.
+    /// What a node said, if it did.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Said {
+        Nothing,
+        /// To the leader: at least what the leader said.
+        ToLeader(usize),
+        /// To a recoverer, before the leader asked.
+        ToRecoverer(usize),
+    }
+
+    impl Said {
+        fn code(self) -> Option<usize> {
+            match self {
+                Said::Nothing => None,
+                Said::ToLeader(code) | Said::ToRecoverer(code) => Some(code),
+            }
+        }
+    }
+
+    /// What each node said. The leader speaks first; it may have asked others than its fast quorum.
     struct History {
         quorum: NodeSet,
-        said: Vec<Option<usize>>,
+        said: Vec<Said>,
     }
 
     fn histories(sizes: Sizes) -> impl Iterator<Item = History> {
+        // One dependency is enough where there are many nodes: they are judged one by one.
+        let codes: usize = if sizes.nodes > 3 { 2 } else { 4 };
+        let ways = 2 * codes + 1;
         let quorums = subsets(sizes.nodes, sizes.fast).filter(|quorum| quorum.contains(leader()));
         quorums.flat_map(move |quorum| {
-            (0..5usize.pow(u32::try_from(sizes.nodes).unwrap())).filter_map(move |code| {
-                let said: Vec<Option<usize>> = (0..sizes.nodes)
-                    .map(|node| (code / 5usize.pow(u32::try_from(node).unwrap()) % 5).checked_sub(1))
+            (0..ways.pow(u32::try_from(sizes.nodes).unwrap())).filter_map(move |number| {
+                let said: Vec<Said> = (0..sizes.nodes)
+                    .map(|node| match number / ways.pow(u32::try_from(node).unwrap()) % ways {
+                        0 => Said::Nothing,
+                        way if way <= codes => Said::ToLeader(way - 1),
+                        way => Said::ToRecoverer(way - 1 - codes),
+                    })
                     .collect();
-                let own = said[0]?;
-                let follows = (0..sizes.nodes).all(|node| {
-                    !quorum.contains(NodeId::new(node)) || said[node].is_none_or(|code| code & own == own)
-                });
-                follows.then_some(History { quorum, said })
+                let Said::ToLeader(own) = said[0] else { return None };
+                let follows = |said: &Said| !matches!(said, Said::ToLeader(code) if code & own != own);
+                said.iter().all(follows).then_some(History { quorum, said })
             })
         })
     }
@@ -188,8 +214,11 @@ mod tests {
     impl History {
         /// What the leader may have decided, counted dumbly.
         fn chosen(&self, count: usize) -> Option<usize> {
-            let members: Vec<usize> =
-                self.quorum.iter().map(|node| self.said[node.index()]).collect::<Option<_>>()?;
+            let answer = |node: NodeId| match self.said[node.index()] {
+                Said::ToLeader(code) => Some(code),
+                Said::Nothing | Said::ToRecoverer(_) => None,
+            };
+            let members: Vec<usize> = self.quorum.iter().map(answer).collect::<Option<_>>()?;
             let named = |bit: usize| members.iter().filter(|code| *code >> bit & 1 == 1).count();
             let holds = (0..2).all(|bit| named(bit) == 0 || named(bit) >= count);
             holds.then(|| members.iter().fold(0, |all, code| all | code))
@@ -198,9 +227,9 @@ mod tests {
         fn answers(&self, from: NodeSet) -> Tally<Heard> {
             let mut answers = Tally::default();
             for node in from.iter() {
-                let quorum = self.quorum.contains(node).then_some(self.quorum);
                 let said = self.said[node.index()];
-                let collected = said.map(|code| Collected { value: value(code), quorum });
+                let quorum = matches!(said, Said::ToLeader(_)).then_some(self.quorum);
+                let collected = said.code().map(|code| Collected { value: value(code), quorum });
                 answers.answer(node, Heard { vote: None, collected });
             }
             answers
@@ -230,8 +259,8 @@ mod tests {
                     && !batch.is_noop()
                 {
                     let covers = |node: &NodeId| {
-                        history.said[node.index()]
-                            .is_some_and(|code| proposed.as_prefix().covers(deps(code).as_prefix()))
+                        let code = history.said[node.index()].code();
+                        code.is_some_and(|code| proposed.as_prefix().covers(deps(code).as_prefix()))
                     };
                     let sources: NodeSet = NodeSet::first(sizes.nodes).iter().filter(covers).collect();
                     if !dependency.is_quorum(sources) {
@@ -253,24 +282,31 @@ mod tests {
     /// The enumeration catches plausible mistakes (B15).
     #[test]
     fn wrong_choices_are_caught() {
-        let everybody: Chooser =
-            |_, answers, dependency| choose(NodeId::new(9), &widened(answers), dependency);
+        let everybody: Chooser = |_, answers, dependency| {
+            choose(NodeId::new(9), &retold(answers, Some(NodeSet::first(5))), dependency)
+        };
+        let past: Chooser = |leader, answers, dependency| choose(leader, &retold(answers, None), dependency);
         let members: Chooser = |_, answers, dependency| choose(NodeId::new(9), answers, dependency);
         let noop: Chooser = |_, _, _| Recovered::Propose(Value::noop());
         assert!(enumerate(sizes((3, 1)), everybody).is_err(), "the union over all who answer");
         assert!(enumerate(sizes((5, 2)), members).is_err(), "members alone although the leader answers");
+        assert!(
+            enumerate(sizes((3, 1)), past).is_err(),
+            "answers to a recoverer have no leader's past in them"
+        );
         assert!(enumerate(sizes((3, 1)), noop).is_err());
         assert!(enumerate(Sizes { count: 1, ..sizes((5, 2)) }, choose).is_err(), "named by one fewer");
         assert!(enumerate(Sizes { fast: 3, ..sizes((5, 2)) }, choose).is_err(), "a fast quorum one smaller");
     }
 
-    /// The same answers, of a fast quorum in which everybody is.
-    fn widened(answers: &Tally<Heard>) -> Tally<Heard> {
+    /// The same answers, all given to a leader with this fast quorum, or with its own.
+    fn retold(answers: &Tally<Heard>, quorum: Option<NodeSet>) -> Tally<Heard> {
+        let own = answers.iter().find_map(|(_, heard)| heard.collected.as_ref()?.quorum);
         let mut all = Tally::default();
         for (from, heard) in answers.iter() {
             let mut heard = heard.clone();
             if let Some(said) = &mut heard.collected {
-                said.quorum = Some(NodeSet::first(5));
+                said.quorum = quorum.or(own);
             }
             all.answer(from, heard);
         }
@@ -279,7 +315,8 @@ mod tests {
 
     #[test]
     fn a_vote_above_round_0_decides() {
-        let history = History { quorum: set(0b011), said: vec![Some(0), Some(1), None] };
+        let said = vec![Said::ToLeader(0), Said::ToLeader(1), Said::Nothing];
+        let history = History { quorum: set(0b011), said };
         let mut answers = history.answers(set(0b010));
         let vote = Some((Ballot { round: 1, owner: leader() }, value(3)));
         answers.answer(NodeId::new(2), Heard { vote, collected: None });
@@ -290,7 +327,8 @@ mod tests {
     #[test]
     fn who_has_not_said_is_asked_again_and_nobody_makes_a_noop() {
         let dependency = Quorum::majority(NodeSet::first(3));
-        let history = History { quorum: set(0b011), said: vec![Some(0), None, None] };
+        let said = vec![Said::ToLeader(0), Said::Nothing, Said::Nothing];
+        let history = History { quorum: set(0b011), said };
         let asked = choose(leader(), &history.answers(set(0b011)), &dependency);
         assert_eq!(asked, Recovered::Ask(value(0).batch));
         let nothing = choose(leader(), &history.answers(set(0b110)), &dependency);
@@ -307,7 +345,7 @@ mod tests {
             for history in histories(sizes) {
                 let mut acks = Tally::default();
                 for (node, said) in history.said.iter().enumerate() {
-                    if let Some(code) = said {
+                    if let Said::ToLeader(code) = said {
                         acks.answer(NodeId::new(node), deps(*code));
                     }
                 }

@@ -133,6 +133,27 @@ pub(crate) fn who_was_not_asked_is_asked_with_the_commands() -> String {
     s.finish(&[Property::Agreement, Property::Visibility, Property::State])
 }
 
+/// Only n3, which n1 has asked in the place of n2, knows what n1 knew: y. n1 dies; n2, of the
+/// fast quorum, has heard of nothing (ledger 24).
+pub(crate) fn the_leaders_past_counts_where_only_others_know_it() -> String {
+    let mut s =
+        atlas("What the leader knew counts, if only others than its fast quorum know it", &together(3), 1);
+    let [n1, n2, n3] = nodes();
+    s.submit(n1, put("k", "y"));
+    s.submit(n1, put("k", "x"));
+    s.lose("");
+    s.suspect(n1, n2);
+    s.deliver_in_turn(&[n1, n3], &["Collect", "CollectAck", "Phase2a n1:0", "Phase2b", "Commit"]);
+    s.lose("");
+    s.crash(n1);
+    s.suspect(n3, n1);
+    s.note("y is chosen; n3 recovers x with n2");
+    s.timer(n3, &Timer::Tick, 8);
+    s.deliver_in_turn(&[n2, n3], RECOVER);
+    s.deliver_in_turn(&[n2, n3], TELL);
+    s.finish(&[Property::Agreement, Property::Visibility])
+}
+
 /// n2, of the fast quorum of n1, is down: n1 asks n3 too and takes two round trips.
 pub(crate) fn a_member_that_is_down_is_replaced() -> String {
     let mut s = atlas("Without one of the fast quorum, the answers of a majority", &together(3), 1);
