@@ -55,6 +55,8 @@ mod dependencies;
 mod dialects;
 #[path = "golden/elections.rs"]
 mod elections;
+#[path = "golden/epaxos.rs"]
+mod epaxos;
 #[path = "golden/execution.rs"]
 mod execution;
 #[path = "golden/fast.rs"]
@@ -131,6 +133,20 @@ scripts! {
         who_was_not_asked_is_asked_with_the_commands,
         the_leaders_past_counts_where_only_others_know_it,
         a_member_that_is_down_is_replaced,
+    }
+    epaxos {
+        the_slow_path_proposes_the_union,
+        a_conflict_of_a_leader_that_is_gone_ends_it,
+        a_conflict_that_is_open_is_waited_for,
+        a_waiting_recoverer_of_y_does_not_end_x,
+        a_leader_that_promised_has_not_decided,
+        what_is_validated_is_recorded,
+        a_decision_of_ones_own_is_durable,
+        one_unchanged_answer_may_be_enough,
+        a_committed_noop_stays_in_the_index,
+        a_noop_that_is_voted_for_stays_in_the_index,
+        a_late_validation_changes_no_vote,
+        two_who_wait_for_each_other_start_again,
     }
     recovery {
         recovery_noop_wins,

@@ -91,6 +91,7 @@ impl AtlasNode {
         }
         if is_fresh {
             out.persist(Record::Promised { vertex, ballot });
+            self.on_promised(vertex);
         }
         let instance = self.instance(vertex).expect("not forgotten");
         let vote = instance.cell.vote().map(|(ballot, value)| (ballot, value.clone()));
@@ -117,6 +118,7 @@ impl AtlasNode {
                 let (_, value) = instance.cell.vote().expect("just voted");
                 out.persist(Record::Voted { vertex, ballot, value: value.clone() });
                 out.send_to(proposer, Message::Phase2b { vertex, ballot });
+                self.on_promised(vertex);
             }
             Accepted::Repeated => out.send_to(proposer, Message::Phase2b { vertex, ballot }),
         }

@@ -104,11 +104,6 @@ impl AtlasNode {
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Collect { acks, quorum, .. } = &proposal.stage else { return };
         let (batch, quorum) = (proposal.batch.clone(), *quorum);
-        // Its acceptor has promised no more: then nobody recovers it with its promise.
-        if self.instances.get(vertex).is_some_and(|instance| instance.cell.promised().is_some()) {
-            proposal.stage = Stage::Outbid;
-            return;
-        }
         match outlook(acks, (quorum, self.named_by), &self.quorums.dependency, given_up) {
             Outlook::Open => {}
             Outlook::Short => self.ask_others(vertex, out),
@@ -256,6 +251,14 @@ impl AtlasNode {
         let open: Vec<Vertex> = self.leader.proposals.iter().map(|(vertex, _)| vertex).collect();
         for vertex in open {
             self.advance(vertex, given_up, out);
+        }
+    }
+
+    /// This node promised more, or voted: it does not decide any more at once, if the vertex is its own.
+    pub(crate) fn on_promised(&mut self, vertex: Vertex) {
+        let stage = self.leader.proposals.get(vertex).map(|proposal| &proposal.stage);
+        if matches!(stage, Some(Stage::Collect { .. })) {
+            self.on_outbid(vertex);
         }
     }
 

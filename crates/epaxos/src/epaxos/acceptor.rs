@@ -72,6 +72,7 @@ impl EpaxosNode {
         let heard = Heard { vote, asked: instance.asked.clone() };
         if is_fresh {
             out.persist(Record::Promised { vertex, ballot });
+            self.on_promised(vertex);
         }
         out.send_to(recoverer, Message::Phase1b { vertex, ballot, heard });
     }
@@ -155,6 +156,7 @@ impl EpaxosNode {
                 }
                 out.persist(Record::Voted { vertex, ballot, value });
                 out.send_to(proposer, Message::Phase2b { vertex, ballot });
+                self.on_promised(vertex);
             }
             Accepted::Repeated => out.send_to(proposer, Message::Phase2b { vertex, ballot }),
         }

@@ -88,11 +88,6 @@ impl EpaxosNode {
     pub(crate) fn advance(&mut self, vertex: Vertex, given_up: NodeSet, out: &mut Outbox<Self>) {
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::PreAccept { oks, .. } = &proposal.stage else { return };
-        // Its acceptor has promised no more: then nobody recovers it with its promise.
-        if self.instances.get(vertex).is_some_and(|instance| instance.cell.promised().is_some()) {
-            proposal.stage = Stage::Outbid;
-            return;
-        }
         let batch = proposal.batch.clone();
         match outlook(self.own, oks, self.sizes, given_up) {
             Outlook::Open => {}
@@ -214,6 +209,14 @@ impl EpaxosNode {
         let open: Vec<Vertex> = self.leader.proposals.iter().map(|(vertex, _)| vertex).collect();
         for vertex in open {
             self.advance(vertex, given_up, out);
+        }
+    }
+
+    /// This node promised more, or voted: it does not decide any more at once, if the vertex is its own.
+    pub(crate) fn on_promised(&mut self, vertex: Vertex) {
+        let stage = self.leader.proposals.get(vertex).map(|proposal| &proposal.stage);
+        if matches!(stage, Some(Stage::PreAccept { .. })) {
+            self.on_outbid(vertex);
         }
     }
 

@@ -13,7 +13,7 @@ mod atlas;
 mod epaxos;
 
 pub(crate) use atlas::atlas;
-pub(crate) use epaxos::epaxos;
+pub(crate) use epaxos::{Epaxos, epaxos};
 
 /// Simple BPaxos.
 pub(crate) struct Simple;
