@@ -132,6 +132,7 @@ scripts! {
         what_a_leader_said_itself_is_durable,
         who_was_not_asked_is_asked_with_the_commands,
         the_leaders_past_counts_where_only_others_know_it,
+        a_leader_with_a_promise_decides_no_more,
         a_member_that_is_down_is_replaced,
     }
     epaxos {
@@ -147,6 +148,8 @@ scripts! {
         a_noop_that_is_voted_for_stays_in_the_index,
         a_late_validation_changes_no_vote,
         two_who_wait_for_each_other_start_again,
+        what_is_given_up_speaks_against_it_still,
+        who_promised_decides_no_more,
     }
     recovery {
         recovery_noop_wins,

@@ -129,7 +129,8 @@ impl EpaxosNode {
             let (batch, committed) = self.instances.get(other)?.without(vertex)?;
             batch.footprint().conflicts(footprint).then_some(Conflict { vertex: other, committed })
         };
-        others.filter_map(conflict).collect()
+        let held = others.filter_map(conflict);
+        held.chain(self.past.against(vertex, footprint, deps)).collect()
     }
 
     pub(crate) fn on_phase2a(&mut self, at: (Vertex, Ballot), value: Value, out: &mut Outbox<Self>) {
@@ -186,8 +187,8 @@ impl EpaxosNode {
     }
 
     pub(crate) fn on_fetch(&mut self, from: NodeId, vertex: Vertex, out: &mut Outbox<Self>) {
-        if let Some(value) = self.chosen(vertex) {
-            let value = value.clone();
+        let given_up = self.past.is_noop(vertex).then(Value::noop);
+        if let Some(value) = self.chosen(vertex).cloned().or(given_up) {
             out.send_to(from, Message::Chosen { vertex, value });
         }
     }

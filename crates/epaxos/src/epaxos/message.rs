@@ -205,4 +205,15 @@ pub enum Record {
     },
     /// Part of the dependency index (checkpoints only).
     Index(isegoria_depservice::Checkpoint),
+    /// Part of what is known of values that were given up: their keys (checkpoints only).
+    Past(isegoria_depservice::Checkpoint),
+    /// Of these values that were given up, all are noops (checkpoints only).
+    PastNoops(Vec<Vertex>),
+    /// A snapshot has executed this, so that it is not known here what was chosen (checkpoints only).
+    Unheard {
+        /// The vertex.
+        vertex: Vertex,
+        /// What was asked, and what was said.
+        asked: PreAccepted,
+    },
 }

@@ -32,7 +32,8 @@
 //!
 //! What is recorded in the index stays there, noops too, until every leader has said that its
 //! requests cover it: rules V3 and W3 draw conclusions from what is *not* there (traces B22,
-//! B23, B26).
+//! B23, B26). Where a leader is away, values are given up all the same, and what a validation
+//! needs to know of them stays ([`past`]).
 //!
 //! Not done: reconfiguration.
 
@@ -46,6 +47,7 @@ mod leader;
 mod message;
 mod node;
 mod options;
+mod past;
 mod recovery;
 
 pub use choose::{

@@ -4,6 +4,7 @@ use crate::epaxos::instance::Instance;
 use crate::epaxos::leader::Leader;
 use crate::epaxos::message::{Message, Record, Timer};
 use crate::epaxos::options::{Options, Sizes};
+use crate::epaxos::past::Past;
 use crate::epaxos::recovery::Attempt;
 use isegoria_depservice::{Answer, KeyedIndex};
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
@@ -23,6 +24,7 @@ pub struct EpaxosNode {
     pub(crate) sizes: Sizes,
     pub(crate) instances: VertexMap<Instance>,
     pub(crate) index: KeyedIndex,
+    pub(crate) past: Past,
     pub(crate) leader: Leader,
     pub(crate) recovery: Recoveries<Attempt>,
     /// What recoverers of vertices that are not settled here have told: the largest number of
@@ -48,6 +50,7 @@ impl EpaxosNode {
             sizes: options.sizes(layout),
             instances: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
+            past: Past::new(layout, own.index() as u64),
             leader: Leader::new(own),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             waiting: BTreeMap::new(),
@@ -148,7 +151,7 @@ impl EpaxosNode {
         if self.floor_age >= self.options.ticks(self.options.repeat_ms) && !self.floor.is_empty() {
             self.tell_floor(out);
         }
-        self.release(out);
+        self.release();
         self.repeat_own(out);
         self.tell_waiting(out);
         self.look_for_stuck(out);
@@ -160,7 +163,17 @@ impl EpaxosNode {
         if self.leader.proposals.owes(&self.floor) {
             self.tell_floor(out);
         }
-        self.release(out);
+        self.release();
+        self.settle_collected(floor, out);
+    }
+
+    /// A majority of the replicas holds this for good, and has agreed so; the one beside this
+    /// node has executed it. A leader that is away has not told that its requests cover it: the
+    /// values are given up, and what speaks against a vertex of that leader's stays known.
+    fn on_cut(&mut self, cut: &Prefix, out: &mut Outbox<Self>) {
+        let past = &mut self.past;
+        self.instances.take_prefix(cut, |vertex, instance| past.take(vertex, instance));
+        self.on_collect(cut, out);
     }
 
     /// Everybody has to hear this of everybody, or nothing is forgotten: it is told again and again.
@@ -180,16 +193,14 @@ impl EpaxosNode {
     }
 
     /// Forgets what all leaders' requests cover, of which none is left that does not.
-    fn release(&mut self, out: &mut Outbox<Self>) {
+    fn release(&mut self) {
         let index = &mut self.index;
         self.announcements.settle(&self.executed, |leader, floor| index.announce(leader, floor));
         index.collect();
         let dropped = index.dropped().clone();
-        if self.instances.floor() != dropped {
-            self.instances.drop_prefix(&dropped);
-            self.waiting.retain(|vertex, _| !dropped.contains(*vertex));
-            self.settle_collected(&dropped, out);
-        }
+        self.instances.drop_prefix(&dropped);
+        self.past.forget(&dropped);
+        self.waiting.retain(|vertex, _| !dropped.contains(*vertex));
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
@@ -245,7 +256,8 @@ impl Node for EpaxosNode {
                 }
             }
             Input::Executed(prefix) => self.executed.union(&prefix),
-            Input::Collect(prefix) | Input::Cut(prefix) => self.on_collect(&prefix, out),
+            Input::Collect(prefix) => self.on_collect(&prefix, out),
+            Input::Cut(prefix) => self.on_cut(&prefix, out),
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.instances.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, out);
             }
@@ -307,6 +319,9 @@ impl Node for EpaxosNode {
                 self.leader.proposals.restore_floor(&floor);
             }
             Record::Index(part) => self.index.absorb(&part),
+            Record::Past(part) => self.past.absorb(&part),
+            Record::PastNoops(noops) => self.past.absorb_noops(noops),
+            Record::Unheard { vertex, asked } => self.past.absorb_unheard(vertex, asked),
         }
     }
 
@@ -315,6 +330,10 @@ impl Node for EpaxosNode {
         records.push(Record::Forgotten { floor: self.instances.floor() });
         records.push(Record::Reserved { below: self.leader.proposals.reserved_below() });
         records.extend(self.index.pieces().map(Record::Index));
+        let (keys, noops, unheard) = self.past.pieces();
+        records.extend(keys.map(Record::Past));
+        records.push(Record::PastNoops(noops));
+        records.extend(unheard.map(|(vertex, asked)| Record::Unheard { vertex, asked }));
         for (vertex, Instance { cell, asked }) in self.instances.iter() {
             if let Some(value) = cell.chosen() {
                 records.push(Record::Decided { vertex, value: value.clone() });
@@ -331,7 +350,7 @@ impl Node for EpaxosNode {
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
         (&self.instances, &self.leader, &self.recovery, &self.waiting).hash(&mut state);
         (&self.announcements, &self.floor, &self.floor_age, &self.executed).hash(&mut state);
-        self.index.checkpoint().hash(&mut state);
+        (self.index.checkpoint(), self.past.contents()).hash(&mut state);
     }
 
     fn evidence_of_record(record: &Record) -> Option<Evidence> {
@@ -345,7 +364,7 @@ impl Node for EpaxosNode {
     fn counts(&self) -> Counts {
         Counts {
             cell_count: self.instances.span(),
-            index_count: self.index.len(),
+            index_count: self.index.len() + self.past.len(),
             proposal_count: self.leader.proposals.count(),
         }
     }

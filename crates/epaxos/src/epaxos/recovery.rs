@@ -184,6 +184,7 @@ impl EpaxosNode {
     /// What is known here of a vertex that is waited for.
     fn fate(&self, vertex: Vertex, other: Vertex) -> Fate {
         match self.chosen(other) {
+            None if self.instances.is_dropped(other) => self.past.fate(other),
             Some(value) if value.batch.is_noop() || value.deps.contains(vertex) => Fate::With,
             Some(_) => Fate::Without,
             None => Fate::Open(self.waiting.get(&other).copied().unwrap_or(0)),

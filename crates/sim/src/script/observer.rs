@@ -5,7 +5,8 @@ use bytes::Bytes;
 use isegoria_kv::Op;
 use isegoria_node::{Evidence, FastRule};
 use isegoria_types::{
-    Ballot, Batch, DepSet, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply, RequestId, Vertex,
+    Action, Ballot, Batch, Command, DepSet, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply,
+    RequestId, Vertex,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -184,7 +185,12 @@ impl Observer {
     }
 
     fn batches_conflict(&self, one: &Batch, other: &Batch) -> bool {
-        one.iter().any(|a| other.iter().any(|b| conflict(self.op(a.request), self.op(b.request))))
+        // What replicas propose themselves, cuts and expiries, conflicts with everything.
+        let is_barrier = |command: &Command| !matches!(command.action, Action::Apply(_));
+        let conflict = |a: &Command, b: &Command| {
+            is_barrier(a) || is_barrier(b) || conflict(self.op(a.request), self.op(b.request))
+        };
+        one.iter().any(|a| other.iter().any(|b| conflict(&a, &b)))
     }
 
     /// A replica applied a request at a place.

@@ -154,6 +154,30 @@ pub(crate) fn the_leaders_past_counts_where_only_others_know_it() -> String {
     s.finish(&[Property::Agreement, Property::Visibility])
 }
 
+/// n2 answers n1; n3, which knows of y, asks n1 for a promise before the answer comes.
+pub(crate) fn a_leader_with_a_promise_decides_no_more() -> String {
+    let mut s = atlas("A leader that promised does not decide at once any more", &together(3), 1);
+    let [n1, n2, n3] = nodes();
+    s.submit(n3, put("k", "y"));
+    s.lose("");
+    let x = s.submit(n1, put("k", "x"));
+    s.deliver(n1, n2, "Collect");
+    s.suspect(n2, n1);
+    s.timer(n2, &Timer::Tick, 4);
+    s.deliver(n2, n3, "Phase1a");
+    s.lose("Phase1b");
+    s.note("n3 has heard of x now");
+    s.suspect(n3, n1);
+    s.timer(n3, &Timer::Tick, 12);
+    s.deliver_among(&[n1, n3], "Phase1a n1:0");
+    s.deliver_among(&[n1, n3], "Phase1b n1:0");
+    s.deliver(n2, n1, "CollectAck");
+    assert_eq!(s.answer(x), None);
+    s.deliver_among(&[n2, n3], "Phase2a n1:0");
+    s.deliver_among(&[n2, n3], "Phase2b n1:0");
+    s.finish(&[Property::Agreement])
+}
+
 /// n2, of the fast quorum of n1, is down: n1 asks n3 too and takes two round trips.
 pub(crate) fn a_member_that_is_down_is_replaced() -> String {
     let mut s = atlas("Without one of the fast quorum, the answers of a majority", &together(3), 1);

@@ -304,3 +304,63 @@ pub(crate) fn two_who_wait_for_each_other_start_again() -> String {
     about(&mut s, "n5:0", &[n2, n3, n4], &["Phase2a", "Phase2b"]);
     s.finish(&[Property::Agreement])
 }
+
+/// B26. y is decided, executed by all but n1, which is away, and given up by agreement. x was
+/// submitted at n1 with the cut and without y, and n2 has pre-accepted it before it heard of y.
+/// n1 and n5 die, and n2 recovers x.
+pub(crate) fn what_is_given_up_speaks_against_it_still() -> String {
+    let mut s = epaxos("B26, a value that is given up speaks against others still", &together(5));
+    let [n1, n2, n3, n4, n5] = nodes();
+    let three = [n3, n4, n5];
+    s.submit(n4, put("k", "y"));
+    pre_accept(&mut s, n4, n3);
+    pre_accept(&mut s, n4, n5);
+    s.deliver_among(&three, "Commit");
+    s.lose("PreAccept");
+    for node in three {
+        s.gossip(node);
+    }
+    s.deliver_among(&three, "Progress");
+    s.lose("Progress");
+    s.note("n3 ought to hold nothing: it proposes a cut");
+    s.retain(n3, 0);
+    for _ in 0..12 {
+        s.gossip(n3);
+    }
+    s.lose("Progress");
+    s.deliver(n3, n1, "PreAccept n3:0");
+    s.submit(n1, put("k", "x"));
+    s.deliver(n1, n2, "PreAccept n1:0");
+    s.lose("n1:0");
+    pre_accept(&mut s, n3, n4);
+    pre_accept(&mut s, n3, n5);
+    s.deliver_among(&[n2, n3, n4, n5], "Commit");
+    s.deliver_in_turn(&[n2, n3, n4], &["Fetch", "Chosen"]);
+    s.note("all but n1 have executed the cut, and give y up");
+    for node in [n2, n3, n4, n5] {
+        s.gossip(node);
+    }
+    s.lose("");
+    s.crash(n1);
+    s.crash(n5);
+    lose_patience(&mut s, n2, "x", 4);
+    about(&mut s, "n1:0", &[n2, n3, n4], RECOVER);
+    s.finish(&[Property::Agreement])
+}
+
+/// n2 answers n1, and asks it for a promise before the answer comes.
+pub(crate) fn who_promised_decides_no_more() -> String {
+    let mut s = epaxos("A leader that promised does not decide at once any more", &together(3));
+    let [n1, n2] = nodes();
+    let x = s.submit(n1, put("k", "x"));
+    s.deliver(n1, n2, "PreAccept");
+    lose_patience(&mut s, n2, "x", 4);
+    about(&mut s, "n1:0", &[n1, n2], &["Phase1a", "Phase1b"]);
+    s.deliver(n2, n1, "PreAcceptOk");
+    assert_eq!(s.answer(x), None);
+    about(&mut s, "n1:0", &[n1, n2], &["Phase2a", "Phase2b", "Commit"]);
+    s.note("its batch is submitted again");
+    s.deliver_in_turn(&[n1, n2], &["PreAccept n1:1", "PreAcceptOk n1:1"]);
+    assert!(s.answer(x).is_some());
+    s.finish(&[Property::Agreement])
+}

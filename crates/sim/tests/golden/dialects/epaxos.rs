@@ -83,6 +83,9 @@ impl Dialect for Epaxos {
                 format!("Decided {vertex} {}", value(&held.batch, &held.deps))
             }
             Record::Forgotten { floor } => format!("Forgotten {floor:?}"),
+            Record::Past(part) => format!("Past {} entries", part.entries.len()),
+            Record::PastNoops(noops) => format!("PastNoops {noops:?}"),
+            Record::Unheard { vertex, asked: held } => format!("Unheard {vertex} {}", asked(held)),
             Record::Index(part) => format!("Index seen {:?}, {} entries", part.seen, part.entries.len()),
         }
     }

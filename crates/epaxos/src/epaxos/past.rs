@@ -1,0 +1,114 @@
+use crate::epaxos::choose::{Conflict, Fate};
+use crate::epaxos::instance::{Instance, PreAccepted};
+use isegoria_depservice::{Answer, Checkpoint, KeyedIndex};
+use isegoria_types::{DepSet, Footprint, Layout, Prefix, Vertex};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is left of vertices that are executed here, and whose values were given up although
+/// not every leader's requests cover them: one that is away must not fill the memory
+/// (protocols.md 3.6.8).
+///
+/// Invariant: it says of each of them what a validation needs to know, exactly. Executed means
+/// that all it depends on is chosen; so a vertex that is not chosen here is none of that, and
+/// whatever conflicts with it was chosen without it. For each key the largest such vertex of
+/// each leader is enough. As many entries as keys, and the noops, of which there are few.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    /// What is chosen with commands.
+    index: KeyedIndex,
+    noops: BTreeSet<Vertex>,
+    /// What a snapshot has executed, so that it is not known here what was chosen.
+    unheard: BTreeMap<Vertex, PreAccepted>,
+}
+
+impl Past {
+    pub(crate) fn new(layout: &Layout, seed: u64) -> Past {
+        let index = KeyedIndex::new(layout.leaders, seed);
+        Past { index, noops: BTreeSet::new(), unheard: BTreeMap::new() }
+    }
+
+    /// The value of a vertex is given up.
+    pub(crate) fn take(&mut self, vertex: Vertex, instance: Instance) {
+        match (instance.cell.chosen(), instance.asked) {
+            (Some(value), _) if value.batch.is_noop() => drop(self.noops.insert(vertex)),
+            (Some(value), _) => self.index.record(vertex, &value.batch.footprint()),
+            (None, Some(asked)) => drop(self.unheard.insert(vertex, asked)),
+            (None, None) => {}
+        }
+    }
+
+    /// What speaks against a vertex with these dependencies, which cover what is forgotten.
+    pub(crate) fn against(&self, vertex: Vertex, footprint: &Footprint, deps: &DepSet) -> Vec<Conflict> {
+        let Answer::Deps(seen) = self.index.deps(footprint, deps.as_prefix()) else {
+            unreachable!("{vertex}: its dependencies cover what is forgotten")
+        };
+        let beyond = seen.as_prefix().iter().filter(|(leader, below)| deps.below(*leader) < *below);
+        let committed = beyond
+            .map(|(leader, below)| Conflict { vertex: Vertex::new(leader, below - 1), committed: true });
+        let open = self.unheard.iter().filter(|(other, asked)| {
+            let knows = asked.initial.contains(vertex) || deps.contains(**other);
+            !knows && asked.batch.footprint().conflicts(footprint)
+        });
+        let open = open.map(|(other, _)| Conflict { vertex: *other, committed: false });
+        committed.chain(open).collect()
+    }
+
+    /// What became of a vertex whose value was given up, for one that is not chosen here.
+    pub(crate) fn fate(&self, vertex: Vertex) -> Fate {
+        if self.noops.contains(&vertex) {
+            Fate::With
+        } else if self.unheard.contains_key(&vertex) {
+            Fate::Open(0)
+        } else {
+            Fate::Without
+        }
+    }
+
+    pub(crate) fn is_noop(&self, vertex: Vertex) -> bool {
+        self.noops.contains(&vertex)
+    }
+
+    /// Every leader's requests cover this: nothing of it need be known.
+    pub(crate) fn forget(&mut self, dropped: &Prefix) {
+        if !self.index.is_empty() || !self.index.dropped().covers(dropped) {
+            self.index.cut(dropped);
+        }
+        self.noops.retain(|vertex| !dropped.contains(*vertex));
+        self.unheard.retain(|vertex, _| !dropped.contains(*vertex));
+    }
+
+    /// The contents, for a checkpoint: keys, noops, and what is not known.
+    pub(crate) fn pieces(
+        &self,
+    ) -> (impl Iterator<Item = Checkpoint> + use<>, Vec<Vertex>, impl Iterator<Item = (Vertex, PreAccepted)>)
+    {
+        let noops = self.noops.iter().copied().collect();
+        let unheard = self.unheard.iter().map(|(vertex, asked)| (*vertex, asked.clone()));
+        (self.index.pieces(), noops, unheard)
+    }
+
+    /// Adds keys from a checkpoint.
+    pub(crate) fn absorb(&mut self, keys: &Checkpoint) {
+        self.index.absorb(keys);
+    }
+
+    /// Adds noops from a checkpoint.
+    pub(crate) fn absorb_noops(&mut self, noops: Vec<Vertex>) {
+        self.noops.extend(noops);
+    }
+
+    /// Adds what is not known from a checkpoint.
+    pub(crate) fn absorb_unheard(&mut self, vertex: Vertex, asked: PreAccepted) {
+        self.unheard.insert(vertex, asked);
+    }
+
+    /// Entries held.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len() + self.noops.len() + self.unheard.len()
+    }
+
+    /// Everything in normal form, for fingerprints.
+    pub(crate) fn contents(&self) -> (Checkpoint, &BTreeSet<Vertex>, &BTreeMap<Vertex, PreAccepted>) {
+        (self.index.checkpoint(), &self.noops, &self.unheard)
+    }
+}
