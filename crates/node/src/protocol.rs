@@ -93,6 +93,9 @@ pub trait Protocol: 'static {
     const HAS_FAST_PATH: bool;
     /// One-way delays between nodes from submission to answer, without failures.
     const DELAY_COUNT: u32;
+    /// The rules by which its recoveries come to decisions, as [`crate::Event::Resolved`] names
+    /// them: long runs of the simulator must reach each.
+    const RULES: &'static [&'static str] = &[];
     /// The state machine.
     type Node: Node;
     /// What can be set after the colon of the name, and in the configuration file.

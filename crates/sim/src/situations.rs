@@ -92,7 +92,7 @@ pub fn expected_situations<P: Protocol>(options: &P::Options) -> Vec<&'static st
     };
     let fast: &[&str] = if P::HAS_FAST_PATH { &WITH_A_FAST_PATH } else { &[] };
     let apart: &[&str] = if takes_roles_apart::<P>(options) { &["roles apart"] } else { &[] };
-    ALWAYS.iter().chain(special).chain(fast).chain(apart).copied().collect()
+    ALWAYS.iter().chain(special).chain(fast).chain(apart).chain(P::RULES).copied().collect()
 }
 
 /// Whether the protocol can do with nodes that have one role each.

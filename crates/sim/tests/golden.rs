@@ -19,18 +19,32 @@
 //! |---|---|---|
 //! | B1 | [`two_votes_of_five_force_nothing`] | `b01_fast_quorum_forces` |
 //! | B2 | [`promise_keeps_the_vote`], [`promise_for_a_log_keeps_the_votes`] | `m03_one_ballot`, `m03_log_one_ballot` |
-//! | B3 | [`every_answer_goes_into_the_union`] | `m04_no_union` |
+//! | B3 | [`every_answer_goes_into_the_union`], [`the_slow_path_proposes_the_union`] | `m04_no_union`, `b03_slow_path_without_union` |
+//! | B4 | [`a_conflict_of_a_leader_that_is_gone_ends_it`] | `b04_nothing_is_validated` |
+//! | B5 | [`a_conflict_that_is_open_is_waited_for`] | `b05_any_conflict_ends_it` |
+//! | B6 | [`a_waiting_recoverer_of_y_does_not_end_x`] | `b06_one_less_is_too_many` |
+//! | B7 | [`a_leader_that_promised_has_not_decided`] | `b07_leaders_promise_ignored` |
+//! | B7b | [`what_is_validated_is_recorded`] | `b07b_validated_is_not_recorded` |
+//! | B7c | [`a_leaders_word_is_durable`], [`a_decision_of_ones_own_is_durable`], [`a_decision_of_a_leader_is_durable`] | `leaders_word_not_durable`, `b07c_decision_not_durable`, `atlas_decision_not_durable` |
 //! | B7d | [`messages_to_oneself_belong_to_the_step`], [`leader_promises_to_itself_first`] | `m23_self_message_queued` |
+//! | B7e | [`one_unchanged_answer_may_be_enough`] | `b07e_one_unchanged_more` |
 //! | B8 | [`answered_after_execution`] | `b08_answer_at_commit` |
 //! | B9 | [`restarted_dependency_node_remembers`] | `m15_index_not_rebuilt` |
 //! | B10 | [`later_request_first`] | `m27_largest_number` |
 //! | B11 | [`forgotten_vertex_gets_no_vote`], [`takeover_leaves_forgotten_slots_alone`], [`candidate_behind_the_cut_leads_nothing`] | `m28_forgotten_is_fresh`, `m28_log_takeover_where_forgotten`, `m28_log_leads_behind_the_cut` |
 //! | B12 | [`checkpoint_holds_what_stands_above_a_hole`] for a restart; between nodes `crates/replica/tests/snapshots.rs`, where a snapshot can be as old as the trace wants | `m29_extras_dropped` |
 //! | B14 | [`naming_a_vertex_names_all_before_it`], [`noop_carries_no_dependency`] | `m26_latest_only` |
+//! | B15, B15b | [`those_who_were_not_asked_add_nothing`], [`a_dependency_that_one_names_may_be_lost_with_it`]; B15c and B15d by enumeration in `crates/epaxos/src/atlas/choose.rs` | `b15_union_over_all`, `b15b_named_by_one_fewer`, `b15d_members_alone` |
+//! | B17 | by enumeration in `crates/bpaxos/src/unanimous/fast.rs` | `b17_union_too_early` |
 //! | B18 | [`ghosts_stay_dead`] | `b18_ghosts_are_applied` |
 //! | B19b | [`chosen_is_final`] | `b19b_committed_acks` |
 //! | B20 | [`restarted_leader_takes_new_numbers`] | `m21_number_used_again` |
 //! | B21 | [`illegal_quorums_are_refused`] | `b21_dependency_quorums_unchecked` |
+//! | B22 | [`a_committed_noop_stays_in_the_index`] | `b22_committed_noop_forgotten` |
+//! | B23 | [`a_noop_that_is_voted_for_stays_in_the_index`] | `b23_voted_noop_forgotten` |
+//! | B24 | [`a_late_validation_changes_no_vote`] | `b24_late_validation_votes` |
+//! | B25 | [`two_who_wait_for_each_other_start_again`] | `b25_wait_without_end` |
+//! | B26 | [`what_is_given_up_speaks_against_it_still`] | `b26_given_up_is_forgotten` |
 //! | B27 | [`acknowledged_is_not_executed`] | `b27_acknowledged_is_executed` |
 //! | B28 | [`found_values_are_proposed_unchanged`] | `b28_found_values_voided` |
 //! | B29 | [`nothing_is_forgotten_that_one_lacks`] | `b29_component_wise` |
@@ -39,11 +53,8 @@
 //! The other scripts are situations that every implementation gets into, and those of
 //! the mutants of testing.md, section 4 (`m01_` to `m28_`).
 //!
-//! Not here, because what they are about is not here:
-//! B4 to B7c and B7e (EPaxos\*: validation, recovery rules, durable
-//! fast commits), B13 (quorum reads: every read is a command), B15 (Atlas), B16 (Majority
-//! Commit BPaxos), B17 (fast rounds), B19 (Tempo), B22 to B26 (EPaxos\*: noops in the
-//! index, late and waiting validation, collection). They come with their protocols.
+//! Not here, because what they are about is not here: B13 (quorum reads: every read is a
+//! command), B16 (Majority Commit BPaxos), B19 (Tempo). They come with their protocols.
 
 #[path = "golden/atlas.rs"]
 mod atlas;

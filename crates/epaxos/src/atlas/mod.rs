@@ -61,6 +61,7 @@ impl Protocol for Atlas {
     const ORDER: OrderKind = OrderKind::Graph;
     const HAS_FAST_PATH: bool = true;
     const DELAY_COUNT: u32 = 2;
+    const RULES: &'static [&'static str] = &[recovery::ASKED_AGAIN];
     type Node = AtlasNode;
     type Options = Options;
 

@@ -8,6 +8,9 @@ use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Progress, Tally};
 use isegoria_types::{Ballot, Batch, NodeId, Quorum, Vertex};
 
+/// A recovery that needed a second ballot.
+pub(crate) const ASKED_AGAIN: &str = "asked again with the commands";
+
 /// An attempt to get a vertex chosen, in one ballot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Attempt {
@@ -84,7 +87,7 @@ impl AtlasNode {
         let value = match choose(vertex.leader, answers, &self.quorums.dependency) {
             Recovered::Propose(value) => value,
             Recovered::Ask(batch) => {
-                out.events.push(Event::Resolved { vertex, by: "asked again with the commands" });
+                out.events.push(Event::Resolved { vertex, by: ASKED_AGAIN });
                 return self.recover_with(vertex, Some(batch), out);
             }
         };

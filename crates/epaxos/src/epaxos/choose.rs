@@ -66,6 +66,8 @@ pub enum Rule {
     /// Something conflicting is of a leader that did not answer, and must have for the vertex
     /// to be decided.
     V3,
+    /// What speaks against it is not decided: wait.
+    V4,
     /// What was waited for is committed without the vertex.
     W1,
     /// All that was waited for is committed with the vertex, or as noops.
@@ -77,21 +79,25 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All rules in a sentence each.
+    pub(crate) const NAMES: [&'static str; 11] = [
+        "R2, a vote is found",
+        "R3, the leader has promised",
+        "R4, too few unchanged",
+        "V1, nothing speaks against it",
+        "V2, a conflict is committed without it",
+        "V3, a conflict of a leader that does not answer",
+        "V4, a conflict is waited for",
+        "W1, a conflict was committed without it",
+        "W2, all conflicts were committed with it",
+        "W3, a conflict may have been decided at once",
+        "W4, a late answer",
+    ];
+
     /// In a sentence.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Rule::R2 => "R2, a vote is found",
-            Rule::R3 => "R3, the leader has promised",
-            Rule::R4 => "R4, too few unchanged",
-            Rule::V1 => "V1, nothing speaks against it",
-            Rule::V2 => "V2, a conflict is committed without it",
-            Rule::V3 => "V3, a conflict of a leader that does not answer",
-            Rule::W1 => "W1, a conflict was committed without it",
-            Rule::W2 => "W2, all conflicts were committed with it",
-            Rule::W3 => "W3, a conflict may have been decided at once",
-            Rule::W4 => "W4, a late answer",
-        }
+        Rule::NAMES[self as usize]
     }
 }
 

@@ -70,6 +70,7 @@ impl Protocol for Epaxos {
     const ORDER: OrderKind = OrderKind::Graph;
     const HAS_FAST_PATH: bool = true;
     const DELAY_COUNT: u32 = 2;
+    const RULES: &'static [&'static str] = &Rule::NAMES;
     type Node = EpaxosNode;
     type Options = Options;
 

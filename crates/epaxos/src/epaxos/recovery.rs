@@ -132,7 +132,7 @@ impl EpaxosNode {
                 let _ = self.instance(*other);
             }
         }
-        out.events.push(Event::Resolved { vertex, by: "V4, a conflict is waited for" });
+        out.events.push(Event::Resolved { vertex, by: Rule::V4.name() });
         let attempt = self.recovery.attempt(vertex).expect("just there");
         *attempt = Attempt::Waiting { ballot, candidate, conflicts };
         self.tell_waiting(out);
@@ -203,7 +203,7 @@ impl EpaxosNode {
             }
             Verdict::Propose(value, rule) => {
                 *attempt = Attempt::Voting(Progress::phase2(ballot, value.clone()));
-                out.events.push(Event::Resolved { vertex, by: Rule::name(rule) });
+                out.events.push(Event::Resolved { vertex, by: rule.name() });
                 if value == Value::noop() {
                     out.events.push(Event::NoopProposed { vertex });
                 }
