@@ -143,9 +143,12 @@ impl Agreement {
     ) -> Result<bool, Violation> {
         let decided = self.fast_votes.get(&vertex).and_then(|(batch, votes)| {
             let deps = self.fast.decided_by(vertex.leader, votes, by)?;
-            Some((batch.clone(), deps))
+            let of_voters =
+                |(node, _): &(&NodeId, &DepSet)| by.is_some_and(|(voters, _)| voters.contains(**node));
+            let differ = votes.iter().filter(of_voters).any(|(_, vote)| *vote != deps);
+            Some((batch.clone(), deps, differ))
         });
-        let Some((batch, deps)) = decided else {
+        let Some((batch, deps, differ)) = decided else {
             let what =
                 format!("{} decides, and the votes are {:?}", vertex.leader, self.fast_votes.get(&vertex));
             return Err(violation(vertex, what));
@@ -153,6 +156,7 @@ impl Agreement {
         let ballot = Ballot::initial(vertex.leader);
         let is_first = choose((&Order::Vertex(vertex, deps), &batch), ballot, chosen)?;
         self.fast_count += u64::from(is_first);
+        self.union_count += u64::from(is_first && differ);
         Ok(is_first)
     }
 

@@ -61,7 +61,8 @@ impl Protocol for Atlas {
     const ORDER: OrderKind = OrderKind::Graph;
     const HAS_FAST_PATH: bool = true;
     const DELAY_COUNT: u32 = 2;
-    const RULES: &'static [&'static str] = &[recovery::ASKED_AGAIN];
+    const RULES: &'static [&'static str] =
+        &[recovery::ASKED_AGAIN, "union of different votes of ballot 0 chosen"];
     type Node = AtlasNode;
     type Options = Options;
 
