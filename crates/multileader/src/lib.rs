@@ -10,6 +10,7 @@
 mod admission;
 pub mod pace;
 mod proposals;
+mod tail;
 mod value;
 
 pub use admission::Admission;

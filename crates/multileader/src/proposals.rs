@@ -1,5 +1,7 @@
+use crate::tail::Tail;
 use isegoria_proposer::{InFlight, Numbers};
 use isegoria_types::{Batch, NodeId, Prefix, Refusal, Vertex, VertexMap, WINDOW_MAX};
+use std::collections::VecDeque;
 
 /// A leader's own vertices that are not chosen yet, each in a stage `S` of its protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -10,6 +12,11 @@ pub struct Proposals<S> {
     in_flight: InFlight,
     /// The floor that all nodes were last told.
     told_floor: Prefix,
+    /// How long what is opened has not been executed, and for how long it may.
+    tail: Tail,
+    tail_ticks: u64,
+    /// Batches that wait until it has.
+    held: VecDeque<Batch>,
 }
 
 /// An own vertex on its way.
@@ -24,15 +31,19 @@ pub struct Proposal<S> {
 }
 
 impl<S> Proposals<S> {
-    /// None yet.
+    /// None yet. What conflicts is held back once an own vertex has waited `tail_ticks` for its
+    /// execution.
     #[must_use]
-    pub fn new(own: NodeId) -> Proposals<S> {
+    pub fn new(own: NodeId, tail_ticks: u64) -> Proposals<S> {
         Proposals {
             own,
             numbers: Numbers::default(),
             open: VertexMap::default(),
             in_flight: InFlight::default(),
             told_floor: Prefix::default(),
+            tail: Tail::default(),
+            tail_ticks,
+            held: VecDeque::new(),
         }
     }
 
@@ -50,8 +61,45 @@ impl<S> Proposals<S> {
     pub fn open(&mut self, batch: Batch, stage: S) -> Option<u64> {
         let (number, reserved) = self.numbers.take();
         self.in_flight.enter(batch.byte_len());
+        self.tail.opened(number);
         self.open.insert(Vertex::new(self.own, number), Proposal { batch, stage, age: 0 });
         reserved
+    }
+
+    /// Whether an own vertex has waited too long for its execution.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.tail.age() > self.tail_ticks
+    }
+
+    /// The age of the oldest own vertex that is not executed, ticks.
+    #[must_use]
+    pub fn tail_age(&self) -> u64 {
+        self.tail.age()
+    }
+
+    /// Keeps a batch until own vertices are executed.
+    pub fn hold(&mut self, batch: Batch) {
+        self.in_flight.enter(batch.byte_len());
+        self.held.push_back(batch);
+    }
+
+    /// A batch that was kept, to be submitted now.
+    pub fn release(&mut self) -> Option<Batch> {
+        let batch = self.held.pop_front()?;
+        self.in_flight.leave(batch.byte_len());
+        Some(batch)
+    }
+
+    /// How many batches are kept.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The replica beside this node has executed this.
+    pub fn executed(&mut self, executed: &Prefix) {
+        self.tail.executed(executed.below(self.own));
     }
 
     /// An own vertex that is not chosen yet.
@@ -70,7 +118,7 @@ impl<S> Proposals<S> {
         self.open.iter()
     }
 
-    /// How many are open.
+    /// How many are open or kept.
     #[must_use]
     pub fn count(&self) -> usize {
         self.in_flight.count()
@@ -78,6 +126,7 @@ impl<S> Proposals<S> {
 
     /// One tick passes: every open vertex is one older.
     pub fn tick(&mut self) {
+        self.tail.tick();
         for number in self.open.base(self.own)..self.open.end(self.own) {
             if let Some(proposal) = self.open.get_mut(Vertex::new(self.own, number)) {
                 proposal.age += 1;
@@ -173,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_batch_leaves_as_chosen_or_to_be_submitted_again() {
-        let mut proposals = Proposals::new(NodeId::new(1));
+        let mut proposals = Proposals::new(NodeId::new(1), 2);
         let vertices = [1, 2, 3, 4].map(|generation| {
             let vertex = proposals.room(1, (4, 1 << 20)).unwrap();
             let reserved = proposals.open(batch(generation), ());
@@ -193,8 +242,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_counts_and_comes_back_in_order() {
+        let mut proposals = Proposals::new(NodeId::new(0), 2);
+        proposals.open(batch(1), ());
+        (0..3).for_each(|_| proposals.tick());
+        assert!(proposals.is_late());
+        [2, 3].map(batch).into_iter().for_each(|batch| proposals.hold(batch));
+        assert_eq!(proposals.room(1, (3, 1 << 20)), Err(Refusal::Overloaded));
+        proposals.executed(&Prefix::new(&[1]));
+        assert!(!proposals.is_late());
+        let released: Vec<Batch> = std::iter::from_fn(|| proposals.release()).collect();
+        assert_eq!((released, proposals.count()), (vec![batch(2), batch(3)], 1));
+    }
+
+    #[test]
     fn a_floor_is_told_once() {
-        let mut proposals = Proposals::<()>::new(NodeId::new(0));
+        let mut proposals = Proposals::<()>::new(NodeId::new(0), 2);
         let floor = Prefix::new(&[3]);
         assert_eq!([proposals.owes(&floor), proposals.owes(&floor)], [true, false]);
         proposals.tells(&Prefix::new(&[4]));

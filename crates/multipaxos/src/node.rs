@@ -182,7 +182,7 @@ impl Node for MultiPaxosNode {
             Role::Leader(leading) => leading.in_flight.len() + leading.takeover.len() + leading.queue.len(),
             _ => 0,
         };
-        Counts { cell_count: votes + self.learner.decided_count(), index_count: 0, proposal_count }
+        Counts { cell_count: votes + self.learner.decided_count(), proposal_count, ..Counts::default() }
     }
 
     fn assert_invariants(&self) {

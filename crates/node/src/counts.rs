@@ -7,4 +7,7 @@ pub struct Counts {
     pub index_count: usize,
     /// Own proposals that are not chosen, and batches that wait to be proposed.
     pub proposal_count: usize,
+    /// How long the oldest own proposal has not been executed, ms, to the tick; 0 if all are, or
+    /// in a protocol that does not look.
+    pub oldest_ms: u64,
 }

@@ -1,4 +1,4 @@
-use isegoria_types::{Ballot, Vertex};
+use isegoria_types::{Ballot, NodeId, Vertex};
 
 /// What happened inside a node: one stream feeds checkers, metrics and traces.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +46,11 @@ pub enum Event {
         vertex: Vertex,
         /// The rule.
         by: &'static str,
+    },
+    /// A batch is held back: own vertices have waited too long for their execution.
+    HeldBack {
+        /// The leader.
+        at: NodeId,
     },
     /// Another value than its leader's was chosen; the leader submits its batch again.
     Resubmitted {

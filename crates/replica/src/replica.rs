@@ -63,6 +63,26 @@ pub struct Replica {
     pub(crate) told: (Prefix, Prefix),
     progress: Progress,
     applied_count: u64,
+    components: Components,
+}
+
+/// What the components were like that this replica has executed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Components {
+    count: u64,
+    largest: u64,
+}
+
+impl Components {
+    /// Takes note of components by where each ends among the vertices executed together.
+    fn count(&mut self, ends: &[usize]) {
+        let mut begin = 0;
+        for end in ends {
+            self.count += 1;
+            self.largest = self.largest.max((end - begin) as u64);
+            begin = *end;
+        }
+    }
 }
 
 impl Replica {
@@ -89,6 +109,7 @@ impl Replica {
             told: Default::default(),
             progress: Progress::default(),
             applied_count: 0,
+            components: Components::default(),
         }
     }
 
@@ -124,6 +145,7 @@ impl Replica {
                 let mut progress = std::mem::take(&mut self.progress);
                 graph.commit(vertex, deps, &mut progress);
                 out.blocked.append(&mut progress.blockers);
+                self.components.count(&progress.components);
                 for vertex in progress.executed.drain(..) {
                     self.execute(vertex, out);
                 }
@@ -227,6 +249,12 @@ impl Replica {
     #[must_use]
     pub fn applied_count(&self) -> u64 {
         self.applied_count
+    }
+
+    /// How many components of the dependency graph it has executed, and the vertices of the largest.
+    #[must_use]
+    pub fn components(&self) -> (u64, u64) {
+        (self.components.count, self.components.largest)
     }
 
     /// The session generation, for clients that open a session here.

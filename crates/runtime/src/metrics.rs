@@ -79,8 +79,16 @@ pub struct Stats {
     pub cell_count: u64,
     /// Entries of the conflict index.
     pub index_count: u64,
-    /// Own proposals that are not chosen.
+    /// Own proposals that are not chosen, or held back.
     pub proposal_count: u64,
+    /// Batches that were held back, because own proposals waited too long for their execution.
+    pub held_back_count: u64,
+    /// How long the oldest own proposal has not been executed, ms.
+    pub oldest_ms: u64,
+    /// Components of the dependency graph that were executed.
+    pub component_count: u64,
+    /// The largest of them, vertices.
+    pub component_max: u64,
 }
 
 impl Stats {
@@ -91,6 +99,7 @@ impl Stats {
         self.waiting_count = replica.waiting_count() as u64;
         self.session_count = replica.session_count() as u64;
         self.applied_count = replica.applied_count();
+        (self.component_count, self.component_max) = replica.components();
         self.history_count = replica.history_count() as u64;
         self.history_bytes = replica.history_bytes() as u64;
     }
@@ -119,6 +128,7 @@ impl Stats {
             Event::RecoveryStarted { .. } => self.recovery_count += 1,
             Event::NoopProposed { .. } => self.noop_count += 1,
             Event::Resubmitted { .. } => self.resubmitted_count += 1,
+            Event::HeldBack { .. } => self.held_back_count += 1,
             Event::Deposed { .. } | Event::Resolved { .. } | Event::StaleFloor { .. } => {}
         }
     }

@@ -440,6 +440,7 @@ impl<N: Node> NodeLoop<N> {
             cell_count: held.cell_count as u64,
             index_count: held.index_count as u64,
             proposal_count: held.proposal_count as u64,
+            oldest_ms: held.oldest_ms,
             link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
             link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
             link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),

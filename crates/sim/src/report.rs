@@ -46,6 +46,7 @@ impl Report {
             Event::NoopProposed { .. } => "recovery proposed a noop",
             Event::Resubmitted { .. } => "batch submitted again by its leader",
             Event::Resolved { by, .. } => by,
+            Event::HeldBack { .. } => "batch held back",
             Event::StaleFloor { .. } => "stale floor",
         });
     }

@@ -273,6 +273,7 @@ impl Node for SimpleNode {
             cell_count: self.cells.span(),
             index_count: self.index.as_ref().map_or(0, KeyedIndex::len),
             proposal_count: self.leader.in_flight.count(),
+            ..Counts::default()
         }
     }
 

@@ -277,6 +277,7 @@ impl Node for UnanimousNode {
             cell_count: self.cells.span(),
             index_count: self.index.len(),
             proposal_count: self.leader.in_flight.count(),
+            ..Counts::default()
         }
     }
 

@@ -5,7 +5,7 @@ use crate::atlas::node::AtlasNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,9 +39,9 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 impl Leader {
     /// Until it is said who is near, the next ones in the ring are: then each node is in as
     /// many fast quorums as any other.
-    pub(crate) fn new(own: NodeId, node_count: usize) -> Leader {
+    pub(crate) fn new(own: NodeId, node_count: usize, tail_ticks: u64) -> Leader {
         let nearest = (1..node_count).map(|step| NodeId::new((own.index() + step) % node_count)).collect();
-        Leader { proposals: Proposals::new(own), nearest, silent: NodeSet::EMPTY }
+        Leader { proposals: Proposals::new(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
     }
 
     pub(crate) fn on_nearest(&mut self, others: Vec<NodeId>) {
@@ -60,13 +60,18 @@ impl AtlasNode {
     /// Numbers the batch, works out what it depends on here, and asks a fast quorum.
     pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
         let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
+        let footprint = batch.footprint();
         let vertex = match self.leader.proposals.room(batch.byte_len(), most) {
             Ok(vertex) if self.instances.admits(vertex) => vertex,
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
+        if self.leader.proposals.is_late() && self.would_wait(&footprint) {
+            out.events.push(Event::HeldBack { at: self.own });
+            return self.leader.proposals.hold(batch);
+        }
         let quorum = self.leader.fast_quorum(self.own, self.fast_size, self.given_up());
-        let deps = self.conflicts(vertex, &batch.footprint());
+        let deps = self.conflicts(vertex, &footprint);
         let mut acks = Tally::default();
         acks.answer(self.own, deps.clone());
         let floor = self.floor.clone();
@@ -92,6 +97,25 @@ impl AtlasNode {
         let Stage::Collect { acks, .. } = &mut proposal.stage else { return };
         acks.answer(from, deps);
         self.advance(vertex, self.given_up(), out);
+    }
+
+    /// Whether a command would have to wait for others to be executed.
+    fn would_wait(&self, footprint: &Footprint) -> bool {
+        let answer = self.index.deps(footprint, &self.floor);
+        answer.deps().is_none_or(|deps| !self.executed.covers(deps.as_prefix()))
+    }
+
+    /// The replica beside this node has executed more: what was held back for that goes on.
+    pub(crate) fn on_executed(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
+        self.executed.union(prefix);
+        self.leader.proposals.executed(prefix);
+        for _ in 0..self.leader.proposals.held_count() {
+            if self.leader.proposals.is_late() {
+                return;
+            }
+            let Some(batch) = self.leader.proposals.release() else { return };
+            self.on_submit(batch, out);
+        }
     }
 
     /// Nodes whose answers are not waited for.

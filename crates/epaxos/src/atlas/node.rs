@@ -62,7 +62,7 @@ impl AtlasNode {
             named_by: options.named_by(layout),
             instances: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
-            leader: Leader::new(own, layout.node_count),
+            leader: Leader::new(own, layout.node_count, options.ticks(options.tail_ms)),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),
@@ -208,7 +208,7 @@ impl Node for AtlasNode {
                     let _ = self.instance(vertex);
                 }
             }
-            Input::Executed(prefix) => self.executed.union(&prefix),
+            Input::Executed(prefix) => self.on_executed(&prefix, out),
             Input::Collect(prefix) => self.on_collect_floor(&prefix, out),
             Input::Cut(prefix) => self.on_cut(&prefix, out),
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.instances.admits(vertex) => {
@@ -309,6 +309,7 @@ impl Node for AtlasNode {
             cell_count: self.instances.span(),
             index_count: self.index.len(),
             proposal_count: self.leader.proposals.count(),
+            oldest_ms: self.leader.proposals.tail_age() * u64::from(self.options.tick_ms),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::epaxos::node::EpaxosNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,8 +36,8 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 }
 
 impl Leader {
-    pub(crate) fn new(own: NodeId) -> Leader {
-        Leader { proposals: Proposals::new(own), silent: NodeSet::EMPTY }
+    pub(crate) fn new(own: NodeId, tail_ticks: u64) -> Leader {
+        Leader { proposals: Proposals::new(own, tail_ticks), silent: NodeSet::EMPTY }
     }
 }
 
@@ -45,12 +45,17 @@ impl EpaxosNode {
     /// Numbers the batch, works out what it depends on here, and asks the others.
     pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
         let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
+        let footprint = batch.footprint();
         let vertex = match self.leader.proposals.room(batch.byte_len(), most) {
             Ok(vertex) if self.instances.admits(vertex) => vertex,
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
-        let deps = self.conflicts(vertex, &batch.footprint(), out);
+        if self.leader.proposals.is_late() && self.would_wait(&footprint) {
+            out.events.push(Event::HeldBack { at: self.own });
+            return self.leader.proposals.hold(batch);
+        }
+        let deps = self.conflicts(vertex, &footprint, out);
         let mut oks = Tally::default();
         oks.answer(self.own, deps.clone());
         let floor = self.floor.clone();
@@ -77,6 +82,25 @@ impl EpaxosNode {
         let Stage::PreAccept { oks, .. } = &mut proposal.stage else { return };
         oks.answer(from, deps);
         self.advance(vertex, self.given_up(), out);
+    }
+
+    /// Whether a command would have to wait for others to be executed.
+    fn would_wait(&self, footprint: &Footprint) -> bool {
+        let answer = self.index.deps(footprint, &self.floor);
+        answer.deps().is_none_or(|deps| !self.executed.covers(deps.as_prefix()))
+    }
+
+    /// The replica beside this node has executed more: what was held back for that goes on.
+    pub(crate) fn on_executed(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
+        self.executed.union(prefix);
+        self.leader.proposals.executed(prefix);
+        for _ in 0..self.leader.proposals.held_count() {
+            if self.leader.proposals.is_late() {
+                return;
+            }
+            let Some(batch) = self.leader.proposals.release() else { return };
+            self.on_submit(batch, out);
+        }
     }
 
     /// Nodes whose answers are not waited for.

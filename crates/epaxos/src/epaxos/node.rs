@@ -51,7 +51,7 @@ impl EpaxosNode {
             instances: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
             past: Past::new(layout, own.index() as u64),
-            leader: Leader::new(own),
+            leader: Leader::new(own, options.ticks(options.tail_ms)),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             waiting: BTreeMap::new(),
             announcements: Announcements::new(layout.node_count),
@@ -255,7 +255,7 @@ impl Node for EpaxosNode {
                     let _ = self.instance(vertex);
                 }
             }
-            Input::Executed(prefix) => self.executed.union(&prefix),
+            Input::Executed(prefix) => self.on_executed(&prefix, out),
             Input::Collect(prefix) => self.on_collect(&prefix, out),
             Input::Cut(prefix) => self.on_cut(&prefix, out),
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.instances.admits(vertex) => {
@@ -366,6 +366,7 @@ impl Node for EpaxosNode {
             cell_count: self.instances.span(),
             index_count: self.index.len() + self.past.len(),
             proposal_count: self.leader.proposals.count(),
+            oldest_ms: self.leader.proposals.tail_age() * u64::from(self.options.tick_ms),
         }
     }
 

@@ -28,6 +28,9 @@ pub struct Options {
     pub suspect_ms: u32,
     /// A request without an answer is repeated after this long, ms; then after twice as long.
     pub repeat_ms: u32,
+    /// Once an own vertex has waited this long for its execution, ms, what conflicts with
+    /// anything that is not executed is held back: components close, and none grows without end.
+    pub tail_ms: u32,
     /// The most own vertices that may be undecided at once; more submissions are refused.
     pub in_flight_max: usize,
     /// The most bytes of their batches, as for a leader that is cut off and asked again and again.
@@ -44,6 +47,7 @@ impl Default for Options {
             recovery_ms: 1000,
             suspect_ms: 100,
             repeat_ms: 250,
+            tail_ms: 300,
             in_flight_max: 65_536,
             in_flight_bytes_max: 256 << 20,
         }
@@ -110,6 +114,7 @@ impl Options {
             ("recovery_ms", self.recovery_ms),
             ("suspect_ms", self.suspect_ms),
             ("repeat_ms", self.repeat_ms),
+            ("tail_ms", self.tail_ms),
         ];
         pace::check(self.tick_ms, &times, (self.in_flight_max, self.in_flight_bytes_max))
     }

@@ -115,6 +115,7 @@ pub(super) fn event(event: &Event) -> String {
         Event::Path { vertex, fast } => format!("Path {vertex} {}", if *fast { "fast" } else { "slow" }),
         Event::RecoveryStarted { vertex, ballot } => format!("RecoveryStarted {vertex} {ballot}"),
         Event::NoopProposed { vertex } => format!("NoopProposed {vertex}"),
+        Event::HeldBack { at } => format!("HeldBack at {at}"),
         Event::Resolved { vertex, by } => format!("Resolved {vertex} by {by}"),
         Event::Resubmitted { vertex } => format!("Resubmitted {vertex}"),
         Event::StaleFloor { vertex } => format!("StaleFloor {vertex}"),
