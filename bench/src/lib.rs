@@ -50,5 +50,5 @@ pub use protocol_list::ProtocolList;
 pub use report::{METHOD, METHOD_GEO, Row, SiteRow, Spread};
 pub use runner::run;
 pub use scenario::Scenario;
-pub use trials::{DurabilityArgs, EnduranceArgs, OverloadArgs, RecoveryArgs, Trial};
+pub use trials::{DurabilityArgs, EnduranceArgs, HotKeyArgs, OverloadArgs, RecoveryArgs, Trial};
 pub use workload::{Workload, WorkloadError};

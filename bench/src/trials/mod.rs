@@ -10,6 +10,7 @@
 mod common;
 mod durability;
 mod endurance;
+mod hot_key;
 mod lab;
 mod overload;
 mod pressure;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use durability::DurabilityArgs;
 pub use endurance::EnduranceArgs;
+pub use hot_key::HotKeyArgs;
 pub use overload::OverloadArgs;
 pub use recovery::RecoveryArgs;
 
@@ -44,6 +46,8 @@ pub enum Trial {
     Endurance(Box<EnduranceArgs>),
     /// The same load with durability memory, os and fsync: what a sync costs
     Durability(Box<DurabilityArgs>),
+    /// All leaders write one key, and one dies: throughput, components of the graph, memory
+    HotKey(Box<HotKeyArgs>),
 }
 
 /// What a trial found.
@@ -65,6 +69,7 @@ impl Trial {
             Trial::Overload(_) => "overload",
             Trial::Endurance(_) => "endurance",
             Trial::Durability(_) => "durability",
+            Trial::HotKey(_) => "hot-key",
         }
     }
 
@@ -74,6 +79,7 @@ impl Trial {
             Trial::Overload(args) => &args.common,
             Trial::Endurance(args) => &args.common,
             Trial::Durability(args) => &args.common,
+            Trial::HotKey(args) => &args.common,
         }
     }
 
@@ -87,6 +93,7 @@ impl Trial {
             Trial::Overload(args) => args.check(),
             Trial::Endurance(args) => args.check(),
             Trial::Durability(args) => args.check(),
+            Trial::HotKey(args) => args.check(),
         }
     }
 
@@ -96,6 +103,7 @@ impl Trial {
             Trial::Overload(args) => json(args),
             Trial::Endurance(args) => json(args),
             Trial::Durability(args) => json(args),
+            Trial::HotKey(args) => json(args),
         }
     }
 
@@ -105,6 +113,7 @@ impl Trial {
             Trial::Overload(args) => overload::run(args, lab).await,
             Trial::Endurance(args) => endurance::run(args, lab).await,
             Trial::Durability(args) => durability::run(args, lab).await,
+            Trial::HotKey(args) => hot_key::run(args, lab).await,
         }
     }
 }

@@ -97,3 +97,17 @@ fn durabilities_are_side_by_side() {
     let rows: Vec<_> = rows.map(|row| (row["durability"].as_str(), row["errors"].as_u64())).collect();
     assert_eq!(rows, ["memory", "os", "fsync"].map(|durability| (Some(durability), Some(0))));
 }
+
+/// All write one key, and one of five nodes dies. (That no second goes by without an answer is for a quiet machine.)
+#[test]
+fn a_hot_key_keeps_components_small() {
+    let out = tempfile::tempdir().expect("a directory");
+    let line = "hot-key --nodes 5 --clients 40 --duration 6 --protocols epaxos,atlas";
+    let (found, files) = trial(line, out.path());
+    assert_eq!(files, FILES);
+    for run in found.as_array().expect("a run a protocol") {
+        let answered = run["answered"].as_array().expect("a number a second");
+        assert!(answered.len() == 6 && answered[5].as_u64() > Some(0), "{run:#}");
+        assert!((1..=1_000).contains(&run["component_max"].as_u64().expect("a number")), "{run:#}");
+    }
+}
