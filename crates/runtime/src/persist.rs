@@ -1,11 +1,16 @@
 use isegoria_node::{Node, Outbox, Weight};
 use isegoria_replica::{Beside, freeze_process, restore_process};
 use isegoria_storage::{Durability, Log, Recovered, StoreError, WriteCheckpoint};
-use isegoria_types::Refusal;
+use isegoria_types::{Refusal, WINDOW_MAX};
 use std::io;
 
 /// The most log that may wait for the disk, bytes.
 const BACKLOG_BYTES_MAX: u64 = 64 << 20;
+
+/// The most records behind a checkpoint, if no number of bytes comes before. Each vertex or slot
+/// that a node hears of is a record at least, and from a checkpoint on a restart can only
+/// hold [`WINDOW_MAX`] numbers of one leader (ledger 26).
+const CHECKPOINT_RECORDS_MAX: u64 = WINDOW_MAX / 4;
 
 /// The log of a node, with what the gate needs to know about it.
 pub(crate) struct Journal {
@@ -14,14 +19,17 @@ pub(crate) struct Journal {
     volatile: bool,
     checkpoint_end: u64,
     checkpoint_bytes: u64,
+    /// Records behind the last checkpoint.
+    record_count: u64,
     pub(crate) checkpoint_count: u64,
 }
 
 impl Journal {
-    pub(crate) fn new(log: Log, durability: Durability, checkpoint_bytes: u64) -> Journal {
+    /// `record_count` records were replayed from it.
+    pub(crate) fn new(log: Log, durability: Durability, checkpoint_bytes: u64, record_count: u64) -> Journal {
         let volatile = durability == Durability::Memory;
         let checkpoint_end = log.end().saturating_sub(log.log_bytes());
-        Journal { log, volatile, checkpoint_end, checkpoint_bytes, checkpoint_count: 0 }
+        Journal { log, volatile, checkpoint_end, checkpoint_bytes, record_count, checkpoint_count: 0 }
     }
 
     /// Appends a step's records; `wrote` is told where the log ends after each.
@@ -34,6 +42,7 @@ impl Journal {
             out.records.clear();
             return Ok(());
         }
+        self.record_count += out.records.len() as u64;
         for (record, weight) in out.records.drain(..) {
             let end = self.log.append(|buffer| {
                 let bytes = std::mem::take(buffer);
@@ -96,7 +105,8 @@ impl Journal {
             }
             None => {}
         }
-        let grown = self.log.end() > self.checkpoint_end + self.checkpoint_bytes;
+        let bytes = self.log.end().saturating_sub(self.checkpoint_end);
+        let grown = is_grown((bytes, self.checkpoint_bytes), self.record_count);
         if (grown || beside.wants_checkpoint()) && !self.log.checkpoint_running() {
             match self.checkpoint(node, beside) {
                 Ok(()) => beside.checkpoint_begun(),
@@ -109,6 +119,7 @@ impl Journal {
     fn checkpoint<N: Node>(&mut self, node: &N, beside: &Beside) -> Result<(), StoreError> {
         let write: WriteCheckpoint = Box::new(freeze_process(node, beside));
         self.checkpoint_end = self.log.end();
+        self.record_count = 0;
         self.log.checkpoint(self.checkpoint_end, write).map(|_| ())
     }
 
@@ -116,6 +127,11 @@ impl Journal {
     pub(crate) fn close(self) -> Result<(), isegoria_storage::LogFailure> {
         self.log.close()
     }
+}
+
+/// Whether enough is behind the last checkpoint for another.
+fn is_grown((bytes, bytes_max): (u64, u64), record_count: u64) -> bool {
+    bytes > bytes_max || record_count > CHECKPOINT_RECORDS_MAX
 }
 
 /// Why what was stored cannot be used.
@@ -158,4 +174,16 @@ pub(crate) fn replay<N: Node>(
         count += 1;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small records reach the window of vertices before they reach the bytes.
+    #[test]
+    fn bytes_and_records_each_call_for_a_checkpoint() {
+        assert!(is_grown((11, 10), 1) && !is_grown((10, 10), 1));
+        assert!(is_grown((1, u64::MAX), WINDOW_MAX / 4 + 1) && !is_grown((1, u64::MAX), WINDOW_MAX / 4));
+    }
 }

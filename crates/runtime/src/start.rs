@@ -136,7 +136,7 @@ async fn serve<N: Node>(
         node,
         beside,
         relation,
-        journal: Journal::new(log, settings.durability, settings.limits.checkpoint_bytes),
+        journal: Journal::new(log, settings.durability, settings.limits.checkpoint_bytes, record_count),
         inbox,
         incarnations,
         outward: Outward::new(edge.links.clone()),
