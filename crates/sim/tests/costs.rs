@@ -176,6 +176,37 @@ fn a_silent_node_is_waited_for_once() {
     assert_eq!(rounds.cost(leader, 11).1, 2, "it has voted again");
 }
 
+/// The nearest node is silent for a while: the other one is asked in its place, and it again once
+/// it has said anything.
+#[test]
+fn a_node_that_is_back_is_asked_again() {
+    let options = atlas::Options::default();
+    let mut rounds = Rounds::<Atlas>::start(3, &options);
+    let [leader, near] = [0, 1].map(NodeId::new);
+    rounds.silent = Some(near);
+    let first = rounds.submit(leader, 0);
+    let mut committed = false;
+    while !committed {
+        rounds.step(leader, Input::Timer(atlas::Timer::Tick));
+        while !rounds.travelling.is_empty() {
+            committed |= rounds.deliver(&first).contains(&leader);
+        }
+    }
+    let asked = |rounds: &mut Rounds<Atlas>, number| {
+        rounds.submit(leader, number);
+        let whom: Vec<NodeId> = rounds.travelling.iter().map(|(_, to, _)| *to).collect();
+        while !rounds.travelling.is_empty() {
+            rounds.deliver(&Batch::noop());
+        }
+        whom
+    };
+    assert_eq!(asked(&mut rounds, 1), [NodeId::new(2)]);
+    rounds.silent = None;
+    rounds.step(leader, Input::Suspect(near));
+    rounds.step(leader, Input::Trust(near));
+    assert_eq!(asked(&mut rounds, 2), [near]);
+}
+
 /// One of three is down: its votes are not waited for, and two round trips are needed.
 #[test]
 fn the_slow_path_takes_two_messages_a_peer_more() {

@@ -144,6 +144,7 @@ scripts! {
         who_was_not_asked_is_asked_with_the_commands,
         the_leaders_past_counts_where_only_others_know_it,
         a_leader_with_a_promise_decides_no_more,
+        half_an_answer_to_a_recoverer_is_none_to_the_leader,
         a_member_that_is_down_is_replaced,
     }
     epaxos {
@@ -161,6 +162,7 @@ scripts! {
         two_who_wait_for_each_other_start_again,
         what_is_given_up_speaks_against_it_still,
         who_promised_decides_no_more,
+        what_nobody_knows_speaks_against_nothing,
     }
     recovery {
         recovery_noop_wins,

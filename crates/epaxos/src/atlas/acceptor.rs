@@ -32,8 +32,8 @@ impl AtlasNode {
             out.send_to(leader, Message::Chosen { vertex, value });
         } else if let Some(promised) = instance.cell.promised() {
             out.send_to(leader, Message::Nack { vertex, ballot: Ballot::initial(leader), promised });
-        } else if let Some(collected) = &instance.collected {
-            let deps = collected.value.deps.clone();
+        } else if let Some(Collected { value, quorum: Some(_) }) = &instance.collected {
+            let deps = value.deps.clone();
             out.send_to(leader, Message::CollectAck { vertex, deps });
         } else {
             match self.index.compute(vertex, &batch.footprint(), &floor) {
@@ -85,13 +85,15 @@ impl AtlasNode {
             Promise::Repeated { .. } => false,
         };
         let has_said = instance.collected.is_some();
-        if let (true, false, Some(batch)) = (is_fresh, has_said, batch) {
-            let deps = self.conflicts(vertex, &batch.footprint());
-            self.say(vertex, Collected { value: Value { batch, deps }, quorum: None }, out);
-        }
+        // The promise first: an answer to a recoverer without one would pass for an answer to the
+        // leader, should the log end between the two (ledger 25).
         if is_fresh {
             out.persist(Record::Promised { vertex, ballot });
             self.on_promised(vertex);
+        }
+        if let (true, false, Some(batch)) = (is_fresh, has_said, batch) {
+            let deps = self.conflicts(vertex, &batch.footprint());
+            self.say(vertex, Collected { value: Value { batch, deps }, quorum: None }, out);
         }
         let instance = self.instance(vertex).expect("not forgotten");
         let vote = instance.cell.vote().map(|(ballot, value)| (ballot, value.clone()));

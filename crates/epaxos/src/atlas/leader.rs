@@ -5,7 +5,7 @@ use crate::atlas::node::AtlasNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Action, Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +44,15 @@ impl Leader {
         Leader { proposals: Proposals::new(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
     }
 
-    pub(crate) fn on_nearest(&mut self, others: Vec<NodeId>) {
-        self.nearest = others;
+    /// A hint: whom it leaves out comes last, in the order that was.
+    pub(crate) fn on_nearest(&mut self, others: &[NodeId]) {
+        let place = |node: &NodeId| others.iter().position(|other| other == node).unwrap_or(others.len());
+        self.nearest.sort_by_key(place);
+    }
+
+    /// A node is up again, as far as one can see.
+    pub(crate) fn on_trust(&mut self, node: NodeId) {
+        self.silent = self.silent.without(node);
     }
 
     /// The nearest nodes, with this one; those that are not waited for come last.
@@ -66,7 +73,7 @@ impl AtlasNode {
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
-        if self.leader.proposals.is_late() && self.would_wait(&footprint) {
+        if self.leader.proposals.is_late() && self.would_wait(&batch, &footprint) {
             out.events.push(Event::HeldBack { at: self.own });
             return self.leader.proposals.hold(batch);
         }
@@ -92,15 +99,18 @@ impl AtlasNode {
         deps: DepSet,
         out: &mut Outbox<Self>,
     ) {
-        self.leader.silent = self.leader.silent.without(from);
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Collect { acks, .. } = &mut proposal.stage else { return };
         acks.answer(from, deps);
         self.advance(vertex, self.given_up(), out);
     }
 
-    /// Whether a command would have to wait for others to be executed.
-    fn would_wait(&self, footprint: &Footprint) -> bool {
+    /// Whether a batch would have to wait for others to be executed, and may: what replicas propose
+    /// themselves is never held back, for memory depends on it.
+    fn would_wait(&self, batch: &Batch, footprint: &Footprint) -> bool {
+        if !batch.iter().any(|command| matches!(command.action, Action::Apply(_))) {
+            return false;
+        }
         let answer = self.index.deps(footprint, &self.floor);
         answer.deps().is_none_or(|deps| !self.executed.covers(deps.as_prefix()))
     }
@@ -109,12 +119,15 @@ impl AtlasNode {
     pub(crate) fn on_executed(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
         self.executed.union(prefix);
         self.leader.proposals.executed(prefix);
+        // What a snapshot has executed nobody tells this leader of.
+        self.settle_collected(prefix, out);
         for _ in 0..self.leader.proposals.held_count() {
-            if self.leader.proposals.is_late() {
-                return;
-            }
             let Some(batch) = self.leader.proposals.release() else { return };
-            self.on_submit(batch, out);
+            if self.leader.proposals.is_late() && self.would_wait(&batch, &batch.footprint()) {
+                self.leader.proposals.hold(batch);
+            } else {
+                self.on_submit(batch, out);
+            }
         }
     }
 
@@ -282,6 +295,19 @@ impl AtlasNode {
     pub(crate) fn on_promised(&mut self, vertex: Vertex) {
         let stage = self.leader.proposals.get(vertex).map(|proposal| &proposal.stage);
         if matches!(stage, Some(Stage::Collect { .. })) {
+            self.on_outbid(vertex);
+        }
+    }
+
+    /// A node has refused an own ballot. That ends the stage of that ballot, and no later one: an
+    /// answer to ballot 0 may come behind what ballot 1 has done.
+    pub(crate) fn on_own_nack(&mut self, vertex: Vertex, ballot: Ballot, promised: Ballot) {
+        let is_of_stage = match self.leader.proposals.get(vertex).map(|proposal| &proposal.stage) {
+            Some(Stage::Collect { .. }) => ballot.round == 0,
+            Some(Stage::Slow { .. }) => ballot == slow_ballot(self.own),
+            Some(Stage::Outbid) | None => false,
+        };
+        if is_of_stage && promised > slow_ballot(self.own) {
             self.on_outbid(vertex);
         }
     }

@@ -162,6 +162,8 @@ impl AtlasNode {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
+        // It may have been waited for in vain, and not been asked since.
+        self.leader.on_trust(from);
         match message {
             Message::Collect { vertex, batch, deps, floor, quorum } => {
                 self.on_collect(vertex, Request { batch, deps, floor, quorum }, out);
@@ -199,8 +201,11 @@ impl Node for AtlasNode {
                 self.recovery.suspect(node, true);
                 self.advance_all(out);
             }
-            Input::Trust(node) => self.recovery.suspect(node, false),
-            Input::Nearest(others) => self.leader.on_nearest(others),
+            Input::Trust(node) => {
+                self.recovery.suspect(node, false);
+                self.leader.on_trust(node);
+            }
+            Input::Nearest(others) => self.leader.on_nearest(&others),
             Input::Blocked(vertex) => {
                 // Makes the vertex known, so that it is looked after. One that is too far away
                 // is waited for by a replica that has much to catch up on.

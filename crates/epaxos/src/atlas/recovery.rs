@@ -3,7 +3,6 @@ use crate::atlas::choose::{Heard, Recovered, choose};
 use crate::atlas::leader::Stage;
 use crate::atlas::message::Message;
 use crate::atlas::node::AtlasNode;
-use crate::atlas::options::RESERVED_ROUND;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Progress, Tally};
 use isegoria_types::{Ballot, Batch, NodeId, Quorum, Vertex};
@@ -104,8 +103,8 @@ impl AtlasNode {
             return;
         }
         self.recovery.used(vertex, promised);
-        if vertex.leader == self.own && ballot.round <= RESERVED_ROUND {
-            self.on_outbid(vertex);
+        if vertex.leader == self.own {
+            self.on_own_nack(vertex, ballot, promised);
         }
         if self.recovery.attempt(vertex).is_some_and(|attempt| attempt.ballot() == ballot) {
             self.recovery.abandon(vertex);

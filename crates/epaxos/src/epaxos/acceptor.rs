@@ -82,8 +82,6 @@ impl EpaxosNode {
     pub(crate) fn on_validate(&mut self, at: (Vertex, Ballot), value: Value, out: &mut Outbox<Self>) {
         let (vertex, ballot) = at;
         let recoverer = ballot.owner;
-        // A snapshot has executed it: the recoverer's replica will hear of it.
-        let is_over = self.executed.contains(vertex);
         let dropped = self.index.dropped().clone();
         let Some(instance) = self.instance(vertex) else {
             out.send_to(recoverer, Message::Gced { floor: self.floor.clone() });
@@ -98,7 +96,7 @@ impl EpaxosNode {
             out.send_to(recoverer, Message::Nack { vertex, ballot, promised });
             return;
         }
-        if is_over || instance.cell.promised() != Some(ballot) || instance.cell.vote().is_some() {
+        if instance.cell.promised() != Some(ballot) || instance.cell.vote().is_some() {
             return;
         }
         if !value.deps.as_prefix().covers(&dropped) {
@@ -122,7 +120,8 @@ impl EpaxosNode {
             unreachable!("{vertex}: its dependencies cover what is dropped")
         };
         let beyond = self.layout.leaders.iter().flat_map(|leader| {
-            (deps.below(leader)..seen.below(leader)).map(move |number| Vertex::new(leader, number))
+            let held = deps.below(leader).max(self.instances.base(leader));
+            (held..seen.below(leader)).map(move |number| Vertex::new(leader, number))
         });
         let others = beyond.filter(|other| *other != vertex);
         let conflict = |other: Vertex| {
@@ -130,7 +129,13 @@ impl EpaxosNode {
             batch.footprint().conflicts(footprint).then_some(Conflict { vertex: other, committed })
         };
         let held = others.filter_map(conflict);
-        held.chain(self.past.against(vertex, footprint, deps)).collect()
+        let mut conflicts = self.past.against(vertex, footprint, deps);
+        conflicts.extend(held);
+        // One that is committed settles it, whatever the others are.
+        if let Some(committed) = conflicts.iter().find(|conflict| conflict.committed) {
+            return vec![*committed];
+        }
+        conflicts
     }
 
     pub(crate) fn on_phase2a(&mut self, at: (Vertex, Ballot), value: Value, out: &mut Outbox<Self>) {

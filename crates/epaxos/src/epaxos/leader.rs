@@ -6,7 +6,7 @@ use crate::epaxos::node::EpaxosNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Action, Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl EpaxosNode {
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
-        if self.leader.proposals.is_late() && self.would_wait(&footprint) {
+        if self.leader.proposals.is_late() && self.would_wait(&batch, &footprint) {
             out.events.push(Event::HeldBack { at: self.own });
             return self.leader.proposals.hold(batch);
         }
@@ -84,22 +84,32 @@ impl EpaxosNode {
         self.advance(vertex, self.given_up(), out);
     }
 
-    /// Whether a command would have to wait for others to be executed.
-    fn would_wait(&self, footprint: &Footprint) -> bool {
+    /// Whether a batch would have to wait for others to be executed, and may: what replicas propose
+    /// themselves is never held back, for memory depends on it.
+    fn would_wait(&self, batch: &Batch, footprint: &Footprint) -> bool {
+        if !batch.iter().any(|command| matches!(command.action, Action::Apply(_))) {
+            return false;
+        }
         let answer = self.index.deps(footprint, &self.floor);
         answer.deps().is_none_or(|deps| !self.executed.covers(deps.as_prefix()))
     }
 
     /// The replica beside this node has executed more: what was held back for that goes on.
     pub(crate) fn on_executed(&mut self, prefix: &Prefix, out: &mut Outbox<Self>) {
+        // What a snapshot has executed nobody tells this leader of, and nobody need recover.
+        let is_over = |vertex: &Vertex| prefix.contains(*vertex) && !self.executed.contains(*vertex);
+        let over: Vec<Vertex> = self.recovery.attempts().map(|(vertex, _)| vertex).filter(is_over).collect();
+        over.into_iter().for_each(|vertex| self.recovery.abandon(vertex));
         self.executed.union(prefix);
         self.leader.proposals.executed(prefix);
+        self.settle_collected(prefix, out);
         for _ in 0..self.leader.proposals.held_count() {
-            if self.leader.proposals.is_late() {
-                return;
-            }
             let Some(batch) = self.leader.proposals.release() else { return };
-            self.on_submit(batch, out);
+            if self.leader.proposals.is_late() && self.would_wait(&batch, &batch.footprint()) {
+                self.leader.proposals.hold(batch);
+            } else {
+                self.on_submit(batch, out);
+            }
         }
     }
 
@@ -240,6 +250,19 @@ impl EpaxosNode {
     pub(crate) fn on_promised(&mut self, vertex: Vertex) {
         let stage = self.leader.proposals.get(vertex).map(|proposal| &proposal.stage);
         if matches!(stage, Some(Stage::PreAccept { .. })) {
+            self.on_outbid(vertex);
+        }
+    }
+
+    /// A node has refused an own ballot. That ends the stage of that ballot, and no later one: an
+    /// answer to ballot 0 may come behind what ballot 1 has done.
+    pub(crate) fn on_own_nack(&mut self, vertex: Vertex, ballot: Ballot, promised: Ballot) {
+        let is_of_stage = match self.leader.proposals.get(vertex).map(|proposal| &proposal.stage) {
+            Some(Stage::PreAccept { .. }) => ballot.round == 0,
+            Some(Stage::Slow { .. }) => ballot == slow_ballot(self.own),
+            Some(Stage::Outbid) | None => false,
+        };
+        if is_of_stage && promised > slow_ballot(self.own) {
             self.on_outbid(vertex);
         }
     }

@@ -100,7 +100,9 @@ impl EpaxosNode {
 
     /// `value` is chosen, as somebody says.
     pub(crate) fn learn(&mut self, vertex: Vertex, value: Value, out: &mut Outbox<Self>) {
-        let Some(instance) = self.instance(vertex) else { return };
+        let Some(instance) = self.instance(vertex) else {
+            return self.learn_given_up(vertex, &value, out);
+        };
         if instance.cell.chosen().is_some() {
             return;
         }
@@ -118,6 +120,15 @@ impl EpaxosNode {
             self.record(vertex, &value.batch);
         }
         self.decide(vertex, value, out);
+    }
+
+    /// The value of a vertex that is given up here, which may have been executed by a snapshot:
+    /// somebody waits for it, or this node would not have asked.
+    fn learn_given_up(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
+        if !self.index.dropped().contains(vertex) && self.is_waited_for(vertex) {
+            self.past.learn(vertex, value);
+            self.reconsider(out);
+        }
     }
 
     /// `value` is chosen, and that is written.

@@ -1,3 +1,4 @@
+use crate::Value;
 use crate::epaxos::choose::{Conflict, Fate};
 use crate::epaxos::instance::{Instance, PreAccepted};
 use isegoria_depservice::{Answer, Checkpoint, KeyedIndex};
@@ -8,10 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// not every leader's requests cover them: one that is away must not fill the memory
 /// (protocols.md 3.6.8).
 ///
-/// Invariant: it says of each of them what a validation needs to know, exactly. Executed means
-/// that all it depends on is chosen; so a vertex that is not chosen here is none of that, and
-/// whatever conflicts with it was chosen without it. For each key the largest such vertex of
-/// each leader is enough. As many entries as keys, and the noops, of which there are few.
+/// Invariant: it says what a validation needs to know, exactly. What is given up is closed: all
+/// that it depends on is given up, too. So a vertex that is not is none of that, and whatever
+/// conflicts with it here was chosen without it. For each key the largest such vertex of each
+/// leader is enough. As many entries as keys, and the noops, of which there are few.
+///
+/// Of a vertex that nothing here speaks of nothing is known: neither that it was chosen with
+/// commands, nor that it is a noop.
 #[derive(Clone, Debug)]
 pub(crate) struct Past {
     /// What is chosen with commands.
@@ -53,14 +57,24 @@ impl Past {
         committed.chain(open).collect()
     }
 
-    /// What became of a vertex whose value was given up, for one that is not chosen here.
-    pub(crate) fn fate(&self, vertex: Vertex) -> Fate {
+    /// What became of a vertex whose value was given up, for one that waits for it with these
+    /// dependencies; none, if it is not known here. Of its leader any vertex is as good that
+    /// conflicts and was chosen without the one that waits.
+    pub(crate) fn fate(&self, vertex: Vertex, footprint: &Footprint, deps: &DepSet) -> Option<Fate> {
         if self.noops.contains(&vertex) {
-            Fate::With
-        } else if self.unheard.contains_key(&vertex) {
-            Fate::Open(0)
+            return Some(Fate::With);
+        }
+        let Answer::Deps(seen) = self.index.deps(footprint, deps.as_prefix()) else { return None };
+        (seen.below(vertex.leader) > deps.below(vertex.leader)).then_some(Fate::Without)
+    }
+
+    /// Somebody says what was chosen where a value was given up.
+    pub(crate) fn learn(&mut self, vertex: Vertex, value: &Value) {
+        self.unheard.remove(&vertex);
+        if value.batch.is_noop() {
+            self.noops.insert(vertex);
         } else {
-            Fate::Without
+            self.index.record(vertex, &value.batch.footprint());
         }
     }
 

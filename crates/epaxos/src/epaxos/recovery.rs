@@ -5,7 +5,6 @@ use crate::epaxos::choose::{
 use crate::epaxos::leader::Stage;
 use crate::epaxos::message::Message;
 use crate::epaxos::node::EpaxosNode;
-use crate::epaxos::options::RESERVED_ROUND;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Progress, Tally};
 use isegoria_types::{Ballot, NodeId, Quorum, Vertex};
@@ -46,11 +45,23 @@ impl Attempt {
 }
 
 impl EpaxosNode {
-    /// One look at everything between what is executed and what is known.
+    /// One look at everything between what is executed and what is known; and at what is waited
+    /// for, which a snapshot may have executed here with nobody knowing what it was.
     pub(crate) fn look_for_stuck(&mut self, out: &mut Outbox<Self>) {
         let open = self.instances.beyond(self.layout.leaders, &self.executed);
-        let unsettled: Vec<Vertex> =
+        let mut unsettled: Vec<Vertex> =
             open.filter(|vertex| !self.is_settled(*vertex) && !self.is_under_way(*vertex)).collect();
+        let waiting = self.recovery.attempts().filter_map(|(_, attempt)| match attempt {
+            Attempt::Waiting { conflicts, .. } => Some(conflicts),
+            _ => None,
+        });
+        let is_unheard = |vertex: &Vertex| {
+            let is_held = self.executed.contains(*vertex) && !self.instances.is_dropped(*vertex);
+            is_held && self.chosen(*vertex).is_none()
+        };
+        unsettled.extend(waiting.flatten().copied().filter(is_unheard));
+        unsettled.sort_unstable();
+        unsettled.dedup();
         for vertex in self.recovery.look(unsettled.into_iter()) {
             self.recover(vertex, out);
         }
@@ -172,7 +183,7 @@ impl EpaxosNode {
             .attempts()
             .filter_map(|(vertex, attempt)| {
                 let Attempt::Waiting { ballot, candidate, conflicts } = attempt else { return None };
-                let fates = conflicts.iter().map(|other| self.fate(vertex, *other));
+                let fates = conflicts.iter().map(|other| self.fate(vertex, candidate, *other));
                 Some(((vertex, *ballot), waited(candidate, fates, self.sizes)))
             })
             .collect();
@@ -182,13 +193,27 @@ impl EpaxosNode {
     }
 
     /// What is known here of a vertex that is waited for.
-    fn fate(&self, vertex: Vertex, other: Vertex) -> Fate {
+    fn fate(&self, vertex: Vertex, candidate: &Candidate, other: Vertex) -> Fate {
         match self.chosen(other) {
-            None if self.instances.is_dropped(other) => self.past.fate(other),
             Some(value) if value.batch.is_noop() || value.deps.contains(vertex) => Fate::With,
             Some(_) => Fate::Without,
-            None => Fate::Open(self.waiting.get(&other).copied().unwrap_or(0)),
+            None => {
+                let given_up = self.instances.is_dropped(other).then(|| {
+                    let Candidate { value, .. } = candidate;
+                    self.past.fate(other, &value.batch.footprint(), &value.deps)
+                });
+                let open = Fate::Open(self.waiting.get(&other).copied().unwrap_or(0));
+                given_up.flatten().unwrap_or(open)
+            }
         }
+    }
+
+    /// Whether a recovery waits for this vertex.
+    pub(crate) fn is_waited_for(&self, vertex: Vertex) -> bool {
+        let mut attempts = self.recovery.attempts();
+        attempts.any(|(_, attempt)| {
+            matches!(attempt, Attempt::Waiting { conflicts, .. } if conflicts.contains(&vertex))
+        })
     }
 
     /// Does what a rule says.
@@ -218,8 +243,8 @@ impl EpaxosNode {
             return;
         }
         self.recovery.used(vertex, promised);
-        if vertex.leader == self.own && ballot.round <= RESERVED_ROUND {
-            self.on_outbid(vertex);
+        if vertex.leader == self.own {
+            self.on_own_nack(vertex, ballot, promised);
         }
         if self.recovery.attempt(vertex).is_some_and(|attempt| attempt.ballot() == ballot) {
             self.recovery.abandon(vertex);

@@ -63,6 +63,13 @@ impl<N: Node> Disk<N> {
         &self.records[from..]
     }
 
+    /// So many of the unsynced records reach the disk all the same; returns them.
+    pub(super) fn keep(&mut self, count: usize) -> &[N::Record] {
+        let from = self.durable;
+        self.durable = (from + count).min(self.records.len());
+        &self.records[from..self.durable]
+    }
+
     /// Power is cut: what was not synced is gone. Returns it.
     pub(super) fn crash(&mut self) -> Vec<N::Record> {
         self.records.split_off(self.durable)

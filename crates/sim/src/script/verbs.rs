@@ -207,6 +207,18 @@ impl<D: Dialect> Script<D> {
         self.observer.crashed(node);
     }
 
+    /// As [`Script::crash`], when the first so many of the unsynced records have reached the disk.
+    pub fn crash_after(&mut self, node: NodeId, kept: usize) {
+        self.trace.command(&format!("{kept} unsynced records of {node} reach its disk"));
+        let kept = self.hosts[node.index()].disk.keep(kept);
+        let kept: Vec<_> = kept.iter().map(NodeOf::<D>::evidence_of_record).collect();
+        for evidence in kept {
+            let judged = self.observer.durable(node, evidence);
+            self.judge(judged);
+        }
+        self.crash(node);
+    }
+
     /// `node` starts again from its disk.
     pub fn restart(&mut self, node: NodeId) {
         self.trace.command(&format!("restart {node}"));

@@ -178,6 +178,34 @@ pub(crate) fn a_leader_with_a_promise_decides_no_more() -> String {
     s.finish(&[Property::Agreement])
 }
 
+/// n3, of the fast quorum of n1, promises to n2 and says what it knows; the power fails when only the
+/// first record of that is on the disk. Then n1's question comes, and n1 dies; n4 knows of y
+/// (ledger 25).
+pub(crate) fn half_an_answer_to_a_recoverer_is_none_to_the_leader() -> String {
+    let mut s = atlas("Of a promise with an answer, the promise is written first", &together(5), 1);
+    let [n1, n2, n3, n4, n5] = nodes();
+    s.submit(n4, put("k", "y"));
+    s.lose("");
+    let x = s.submit(n1, put("k", "x"));
+    s.deliver(n1, n2, "Collect");
+    s.deliver(n2, n1, "CollectAck");
+    s.suspect(n2, n1);
+    s.timer(n2, &Timer::Tick, 4);
+    s.hold_disk(n3);
+    s.deliver(n2, n3, "Phase1a");
+    s.crash_after(n3, 1);
+    s.restart(n3);
+    s.lose("Phase1a");
+    s.deliver(n1, n3, "Collect");
+    s.deliver_among(&[n1, n3], "CollectAck");
+    assert_eq!(s.answer(x), None, "n3 has promised");
+    s.lose("");
+    s.crash(n1);
+    s.timer(n2, &Timer::Tick, 12);
+    s.deliver_in_turn(&[n2, n3, n4, n5], RECOVER);
+    s.finish(&[Property::Agreement])
+}
+
 /// n2, of the fast quorum of n1, is down: n1 asks n3 too and takes two round trips.
 pub(crate) fn a_member_that_is_down_is_replaced() -> String {
     let mut s = atlas("Without one of the fast quorum, the answers of a majority", &together(3), 1);

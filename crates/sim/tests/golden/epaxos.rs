@@ -364,3 +364,57 @@ pub(crate) fn who_promised_decides_no_more() -> String {
     assert!(s.answer(x).is_some());
     s.finish(&[Property::Agreement])
 }
+
+/// y of n5 became a noop at n1, n3 and n5, and is given up with a cut; n4 has pre-accepted it and
+/// heard nothing since. n2 has a snapshot, and knows nothing of y when it recovers x, which n1
+/// decided with n2 and n3 (ledger 28).
+pub(crate) fn what_nobody_knows_speaks_against_nothing() -> String {
+    let mut s = epaxos("Of what a snapshot has executed nothing is known here", &together(5));
+    let [n1, n2, n3, n4, n5] = nodes();
+    let three = [n1, n3, n5];
+    s.submit(n5, put("k", "y"));
+    s.deliver(n5, n4, "PreAccept");
+    s.lose("");
+    s.crash(n5);
+    s.restart(n5);
+    s.deliver_in_turn(&three, &["Phase1a", "Phase1b", "Phase2a", "Phase2b", "Commit"]);
+    s.lose("");
+    s.note("y is a noop at three of five; n3 ought to hold nothing: it proposes a cut");
+    three.into_iter().for_each(|node| s.gossip(node));
+    s.deliver_among(&three, "Progress");
+    s.retain(n3, 0);
+    for _ in 0..12 {
+        s.gossip(n3);
+    }
+    s.suspect(n3, n2);
+    s.suspect(n3, n4);
+    about(&mut s, "n3:0", &three, &["PreAccept", "PreAcceptOk", "Phase2a", "Phase2b"]);
+    s.deliver(n3, n5, "Commit n3:0");
+    s.lose("");
+    s.gossip(n3);
+    s.gossip(n5);
+    s.lose("");
+    s.note("n2 takes a snapshot of n3");
+    for _ in 0..3 {
+        s.gossip(n3);
+        s.deliver(n3, n2, "Progress");
+        s.gossip(n2);
+        s.deliver_in_turn(&[n2, n3], &["Fetch", "Commits", "TakeSnapshot", "Preparing", "Piece"]);
+    }
+    s.gossip(n2);
+    s.lose("");
+    s.submit(n1, put("k", "x"));
+    pre_accept(&mut s, n1, n2);
+    pre_accept(&mut s, n1, n3);
+    s.note("n1 has decided x");
+    s.lose("");
+    s.crash(n1);
+    s.crash(n5);
+    s.suspect(n2, n1);
+    lose_patience(&mut s, n2, "x", 4);
+    about(&mut s, "n1:0", &[n2, n3, n4], VALIDATE);
+    s.deliver_among(&[n2, n3], "Fetch n5:0");
+    s.deliver_among(&[n2, n3], "Chosen n5:0");
+    about(&mut s, "n1:0", &[n2, n3, n4], &["Phase2a", "Phase2b"]);
+    s.finish(&[Property::Agreement])
+}
