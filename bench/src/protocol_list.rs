@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn bad_lists_are_refused_with_a_sentence() {
         for (text, expected) in [
-            ("raft-ish", "unknown protocol `raft-ish`; choose one of simple-bpaxos"),
+            ("raft-ish", "unknown protocol `raft-ish`; choose one of epaxos, atlas"),
             ("multipaxos,raft-ish", "unknown protocol `raft-ish`"),
             ("", "unknown protocol ``"),
             ("multipaxos,multipaxos", "--repeat"),
