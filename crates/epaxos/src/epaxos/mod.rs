@@ -33,7 +33,7 @@
 //! What is recorded in the index stays there, noops too, until every leader has said that its
 //! requests cover it: rules V3 and W3 draw conclusions from what is *not* there (traces B22,
 //! B23, B26). Where a leader is away, values are given up all the same, and what a validation
-//! needs to know of them stays ([`past`]).
+//! needs to know of them stays (`Past`).
 //!
 //! Not done: reconfiguration.
 
