@@ -155,7 +155,6 @@ async fn one(args: &HotKeyArgs, lab: &Lab<'_>, spec: &ProtocolSpec) -> Result<Ru
     }
     run.failed = pressure.failed();
     pressure.stop().await?;
-    run.held_back_count = 0;
     for index in 0..alive {
         run.held_back_count += look(&mut rig, index, &mut run).await?;
     }

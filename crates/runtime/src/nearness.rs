@@ -22,9 +22,7 @@ impl Nearness {
     /// those that are equally near in the order of the ring, from this node on.
     pub(crate) fn heard(&mut self, peer: NodeId, round_trip: Duration) -> Option<Vec<NodeId>> {
         self.round_trips[peer.index()] = round_trip;
-        let count = self.round_trips.len();
-        let mut others: Vec<NodeId> =
-            (1..count).map(|step| NodeId::new((self.own.index() + step) % count)).collect();
+        let mut others: Vec<NodeId> = self.own.ring(self.round_trips.len()).collect();
         others.sort_by_key(|node| self.round_trips[node.index()].as_millis() / GRAIN.as_millis());
         let is_news = others != self.told;
         self.told.clone_from(&others);

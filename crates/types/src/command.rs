@@ -91,6 +91,12 @@ impl Command {
         Command::housekeeping(0, Action::Cut(cut))
     }
 
+    /// Whether it is a command of the replicas' own: no client asks for it.
+    #[must_use]
+    pub fn is_housekeeping(&self) -> bool {
+        !matches!(self.action, Action::Apply(_))
+    }
+
     /// A command of the replicas' own: of no session, and in conflict with everything.
     fn housekeeping(generation: u32, action: Action) -> Command {
         Command {

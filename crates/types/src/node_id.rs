@@ -19,6 +19,11 @@ impl NodeId {
         NodeId(u8::try_from(index).expect("below 64"))
     }
 
+    /// The other nodes of a cluster of `count`, in the order of the ring: the next one first.
+    pub fn ring(self, count: usize) -> impl Iterator<Item = NodeId> {
+        (1..count).map(move |step| NodeId::new((self.index() + step) % count))
+    }
+
     /// This node's index in the layout.
     #[must_use]
     pub fn index(self) -> usize {

@@ -5,7 +5,7 @@ use crate::atlas::node::AtlasNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Action, Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl Leader {
     /// Until it is said who is near, the next ones in the ring are: then each node is in as
     /// many fast quorums as any other.
     pub(crate) fn new(own: NodeId, node_count: usize, tail_ticks: u64) -> Leader {
-        let nearest = (1..node_count).map(|step| NodeId::new((own.index() + step) % node_count)).collect();
+        let nearest = own.ring(node_count).collect();
         Leader { proposals: Proposals::new(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
     }
 
@@ -108,7 +108,7 @@ impl AtlasNode {
     /// Whether a batch would have to wait for others to be executed, and may: what replicas propose
     /// themselves is never held back, for memory depends on it.
     fn would_wait(&self, batch: &Batch, footprint: &Footprint) -> bool {
-        if !batch.iter().any(|command| matches!(command.action, Action::Apply(_))) {
+        if batch.iter().all(|command| command.is_housekeeping()) {
             return false;
         }
         let answer = self.index.deps(footprint, &self.floor);

@@ -6,7 +6,7 @@ use crate::epaxos::node::EpaxosNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Action, Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +87,7 @@ impl EpaxosNode {
     /// Whether a batch would have to wait for others to be executed, and may: what replicas propose
     /// themselves is never held back, for memory depends on it.
     fn would_wait(&self, batch: &Batch, footprint: &Footprint) -> bool {
-        if !batch.iter().any(|command| matches!(command.action, Action::Apply(_))) {
+        if batch.iter().all(|command| command.is_housekeeping()) {
             return false;
         }
         let answer = self.index.deps(footprint, &self.floor);

@@ -3,7 +3,7 @@ use super::host::{Host, Process};
 use super::network::{Letter, Wire};
 use super::text;
 use super::verbs::{Msg, NodeOf, Script};
-use isegoria_node::{Effect, Input, Node, Outbox, Weight};
+use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Weight};
 use isegoria_replica::{Installed, ReplicaOutbox};
 use isegoria_types::{Batch, NodeId, NodeSet, Order};
 
@@ -63,16 +63,21 @@ impl<D: Dialect> Script<D> {
     /// Everything written is durable: lets out what waited for it.
     pub(super) fn after_sync(&mut self, own: NodeId) {
         let disk = &mut self.hosts[own.index()].disk;
-        let votes: Vec<_> = disk.sync().iter().map(NodeOf::<D>::evidence_of_record).collect();
+        let votes = disk.sync().iter().map(NodeOf::<D>::evidence_of_record).collect();
         let end = disk.end();
-        for evidence in votes {
-            let judged = self.observer.durable(own, evidence);
-            self.judge(judged);
-        }
+        self.judge_durable(own, votes);
         self.process(own).gate.durable(end);
         self.release(own);
         let inputs = self.announce(own);
         self.steps(own, inputs);
+    }
+
+    /// What these records say is durable now.
+    pub(super) fn judge_durable(&mut self, own: NodeId, votes: Vec<Option<Evidence>>) {
+        for evidence in votes {
+            let judged = self.observer.durable(own, evidence);
+            self.judge(judged);
+        }
     }
 
     /// Lets out what is durable.

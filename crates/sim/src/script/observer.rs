@@ -5,8 +5,7 @@ use bytes::Bytes;
 use isegoria_kv::Op;
 use isegoria_node::{Evidence, FastRule};
 use isegoria_types::{
-    Action, Ballot, Batch, Command, DepSet, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply,
-    RequestId, Vertex,
+    Ballot, Batch, Command, DepSet, NodeId, NodeSet, Order, Outcome, Prefix, Quorum, Reply, RequestId, Vertex,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,10 +184,10 @@ impl Observer {
     }
 
     fn batches_conflict(&self, one: &Batch, other: &Batch) -> bool {
-        // What replicas propose themselves, cuts and expiries, conflicts with everything.
-        let is_barrier = |command: &Command| !matches!(command.action, Action::Apply(_));
+        // What replicas propose themselves conflicts with everything.
         let conflict = |a: &Command, b: &Command| {
-            is_barrier(a) || is_barrier(b) || conflict(self.op(a.request), self.op(b.request))
+            let is_barrier = a.is_housekeeping() || b.is_housekeeping();
+            is_barrier || conflict(self.op(a.request), self.op(b.request))
         };
         one.iter().any(|a| other.iter().any(|b| conflict(&a, &b)))
     }

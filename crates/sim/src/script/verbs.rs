@@ -211,11 +211,8 @@ impl<D: Dialect> Script<D> {
     pub fn crash_after(&mut self, node: NodeId, kept: usize) {
         self.trace.command(&format!("{kept} unsynced records of {node} reach its disk"));
         let kept = self.hosts[node.index()].disk.keep(kept);
-        let kept: Vec<_> = kept.iter().map(NodeOf::<D>::evidence_of_record).collect();
-        for evidence in kept {
-            let judged = self.observer.durable(node, evidence);
-            self.judge(judged);
-        }
+        let votes = kept.iter().map(NodeOf::<D>::evidence_of_record).collect();
+        self.judge_durable(node, votes);
         self.crash(node);
     }
 
