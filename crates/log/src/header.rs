@@ -4,8 +4,9 @@ use std::fmt;
 /// The format that this program writes, and the one that it reads.
 ///
 /// 1: the first. 2: a replica's snapshot holds the last cut, commands may be cuts, and
-/// behind every record there is room for a seal.
-pub const FORMAT_VERSION: u32 = 2;
+/// behind every record there is room for a seal. 3: a session in a snapshot says since
+/// when it has been there.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Size of a segment's header, bytes.
 pub const HEADER_BYTES: usize = 64;
@@ -188,7 +189,7 @@ mod tests {
         bytes[8..12].copy_from_slice(&7u32.to_le_bytes());
         let refused = SegmentHeader::decode(&bytes).unwrap_err();
         assert_eq!(refused, FormatError::Version { found: 7, supported: FORMAT_VERSION });
-        assert!(refused.to_string().contains("version 7") && refused.to_string().contains("version 2"));
+        assert!(refused.to_string().contains("version 7") && refused.to_string().contains("version 3"));
     }
 
     #[test]
@@ -199,7 +200,7 @@ mod tests {
         bytes[HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
         let refused = SegmentHeader::decode(&bytes).unwrap_err();
         assert_eq!(refused, FormatError::Outdated { found: 1, supported: FORMAT_VERSION });
-        assert!(refused.to_string().contains("version 1") && refused.to_string().contains("version 2"));
+        assert!(refused.to_string().contains("version 1") && refused.to_string().contains("version 3"));
     }
 
     #[test]

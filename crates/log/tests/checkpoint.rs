@@ -81,5 +81,5 @@ fn a_stranger_and_the_future_are_refused() {
     assert!(matches!(refused, CheckpointError::Format(FormatError::Identity { .. })), "{refused}");
     bytes[8] = 9;
     let refused = CheckpointReader::new(&bytes[..], OWN).unwrap_err().to_string();
-    assert!(refused.contains("version 9") && refused.contains("version 2"), "{refused}");
+    assert!(refused.contains("version 9") && refused.contains("version 3"), "{refused}");
 }

@@ -48,12 +48,18 @@ impl Model {
         active.first().is_some_and(|first| (*first..self.generation).all(|g| active.contains(&g)))
     }
 
+    fn was_present_when_the_generation_began(&self, client: ClientId) -> bool {
+        let of_client = self.executed.iter().filter(|(r, _)| r.client == client);
+        let began_before = of_client.map(|(_, generation)| *generation).min() < Some(self.generation);
+        self.is_present(client) && began_before
+    }
+
     fn begin(&mut self, request: RequestId, acked_below: u64, label: u32) -> Verdict {
         let was_known = self.executed.keys().any(|r| r.client == request.client);
+        if !self.was_present_when_the_generation_began(request.client) && label + 1 < self.generation {
+            return Verdict::Expired;
+        }
         if !self.is_present(request.client) {
-            if label + 1 < self.generation {
-                return Verdict::Expired;
-            }
             assert!(!was_known, "{request} with label {label} would bring back a dropped session");
         }
         self.acked.insert((request.client, acked_below));
@@ -147,7 +153,8 @@ fn reread(table: &SessionTable) -> SessionTable {
 }
 
 /// Two replicas execute the same commuting requests, some of them twice, in two
-/// orders; between barriers (expiries) everything may be swapped.
+/// orders; between barriers (expiries) everything may be swapped. Their labels are any,
+/// also within one session: a client that errs must not drive replicas apart.
 #[test]
 fn the_order_of_commuting_requests_leaves_no_trace() {
     for seed in 0..4_000u64 {
@@ -161,15 +168,16 @@ fn the_order_of_commuting_requests_leaves_no_trace() {
                 let number = next[client];
                 next[client] += 1;
                 let acked_below = dice.random_range(0..=number);
-                requests.push((request(client as u64 * 1_000, number), acked_below));
+                let label = (generation + 1).saturating_sub(dice.random_range(0..5));
+                requests.push((request(client as u64 * 1_000, number), acked_below, label));
                 if dice.random_bool(0.2) {
                     requests.extend(requests.choose(dice).copied());
                 }
             }
             requests.shuffle(dice);
-            requests.iter().for_each(|(id, acked)| drop(execute(&mut one, *id, *acked, generation)));
+            requests.iter().for_each(|(id, acked, label)| drop(execute(&mut one, *id, *acked, *label)));
             requests.shuffle(dice);
-            requests.iter().for_each(|(id, acked)| drop(execute(&mut other, *id, *acked, generation)));
+            requests.iter().for_each(|(id, acked, label)| drop(execute(&mut other, *id, *acked, *label)));
             assert_eq!(postcard::to_stdvec(&one), postcard::to_stdvec(&other), "seed {seed}");
             assert!(one.expire(generation) && other.expire(generation));
         }
@@ -207,6 +215,24 @@ fn a_session_is_dropped_after_a_silent_generation_and_stays_away() {
     assert_eq!(table.begin(request(1, 1), 0, 0), Verdict::Expired);
     assert_eq!(table.begin(request(2, 0), 0, 1), Verdict::Fresh, "one generation behind is young enough");
     assert_eq!(table.begin(request(3, 0), 0, 9), Verdict::Fresh, "made up: as if current");
+}
+
+/// Ledger 30: two commuting requests of one session, one with a label that is too old.
+/// Whichever comes first, the old one is refused and the other is executed.
+#[test]
+fn an_old_label_is_too_old_also_behind_a_young_one() {
+    for old_first in [true, false] {
+        let mut table = SessionTable::default();
+        assert!(table.expire(0) && table.expire(1) && table.expire(2));
+        let (old, young) = ((request(1, 0), 0), (request(1, 1), 3));
+        let order = if old_first { [old, young] } else { [young, old] };
+        for (id, label) in order {
+            let expected = if label == 0 { Verdict::Expired } else { Verdict::Fresh };
+            assert_eq!(execute(&mut table, id, 0, label), expected, "{id}, old first: {old_first}");
+        }
+        assert!(table.expire(3));
+        assert_eq!(execute(&mut table, request(1, 0), 0, 0), Verdict::Fresh, "now the session is known");
+    }
 }
 
 #[test]

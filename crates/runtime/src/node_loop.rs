@@ -280,8 +280,7 @@ impl<N: Node> NodeLoop<N> {
         let command = Command {
             request: id,
             acked_below: request.acked_below,
-            // A label from the future would let a session outlive its expiry.
-            generation: request.generation.min(self.inbox.generation.load(Ordering::Relaxed)),
+            generation: request.generation,
             footprint,
             action: Action::Apply(request.payload),
         };

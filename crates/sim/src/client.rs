@@ -215,8 +215,7 @@ impl<P: Protocol> World<P> {
         process.builder.push(&Command {
             request: request.id,
             acked_below: request.acked_below,
-            // A label from the future would let a session outlive its expiry.
-            generation: request.generation.min(process.generation()),
+            generation: request.generation,
             footprint,
             action: Action::Apply(request.payload),
         });

@@ -12,9 +12,12 @@
 //! **Expiry.** Generations are raised by a command that conflicts with everything, so
 //! that all replicas agree on the generation in which a command is executed. Raising
 //! `g` to `g + 1` drops the sessions that executed nothing in `g`. A request carries
-//! a *label*: the generation that its session was opened in. A session that is not
-//! in the table is registered only under a label of at least the current generation
-//! less one. So none is ever registered twice, and no request executed twice:
+//! a *label*: the generation that its session was opened in. A session that was not in
+//! the table when the current generation began is registered, and served in this
+//! generation, only under a label of at least the current generation less one. That
+//! looks at nothing that commuting requests change, so that every replica says the same
+//! of a request, whatever labels a client makes up. And no session is ever registered
+//! twice, and no request executed twice:
 //!
 //! * Let a session with label `l` be registered in generation `c`; `l <= c`, as labels
 //!   are read off a replica that executed their generation, before the request.
@@ -23,8 +26,10 @@
 //!   at least `c + 2`.
 //! * Then `l <= c <= d - 2 < d - 1`: from the drop on, the label is too old for ever.
 //!
-//! A label above the current generation, which no honest entry node lets through, is
-//! taken for the current one; whoever makes it up can only void its own guarantee.
+//! Entry nodes pass labels on as they are. A node that is behind must not lower one to
+//! the generation that it knows: then a session's requests had several labels, and the
+//! lowest were refused for nothing. A label above the current generation is taken for
+//! the current one; whoever makes it up can only void its own guarantee.
 //!
 //! Not done here: the number of sessions and of requests that a client may have
 //! unanswered is bounded where clients enter, not here, since replicas may see
@@ -58,13 +63,17 @@ struct Session {
     client: ClientId,
     executed: NumberSet,
     answers: Answers,
+    /// The generation in which it was registered.
+    since: u32,
     /// The last generation in which a request was executed.
     active: u32,
 }
 
 impl Session {
     fn is_consistent(&self, generation: u32) -> bool {
-        self.active <= generation && self.answers.numbers().all(|number| self.executed.contains(number))
+        self.since <= self.active
+            && self.active <= generation
+            && self.answers.numbers().all(|number| self.executed.contains(number))
     }
 }
 
@@ -86,11 +95,12 @@ impl SessionTable {
     /// the label `generation`. Registers the session if it is new. A fresh request
     /// counts as executed only from [`SessionTable::record`] on.
     pub fn begin(&mut self, request: RequestId, acked_below: u64, generation: u32) -> Verdict {
-        let place = match self.places.get(&request.client) {
-            Some(place) => *place,
-            None if generation.saturating_add(1) < self.generation => return Verdict::Expired,
-            None => self.register(request.client),
-        };
+        let place = self.places.get(&request.client).copied();
+        let is_settled = place.is_some_and(|place| self.sessions[place].since < self.generation);
+        if !is_settled && generation.saturating_add(1) < self.generation {
+            return Verdict::Expired;
+        }
+        let place = place.unwrap_or_else(|| self.register(request.client));
         self.latest = place;
         let session = &mut self.sessions[place];
         session.answers.acknowledge(acked_below);
@@ -106,12 +116,13 @@ impl SessionTable {
     fn register(&mut self, client: ClientId) -> usize {
         let place = self.sessions.len();
         self.places.insert(client, place);
-        let active = self.generation;
+        let now = self.generation;
         self.sessions.push(Session {
             client,
             executed: NumberSet::default(),
             answers: Answers::default(),
-            active,
+            since: now,
+            active: now,
         });
         place
     }
