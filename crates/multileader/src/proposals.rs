@@ -12,9 +12,8 @@ pub struct Proposals<S> {
     in_flight: InFlight,
     /// The floor that all nodes were last told.
     told_floor: Prefix,
-    /// How long what is opened has not been executed, and for how long it may.
-    tail: Tail,
-    tail_ticks: u64,
+    /// How long what is opened has not been executed, where a protocol looks at that.
+    tail: Option<Tail>,
     /// Batches that wait until it has.
     held: VecDeque<Batch>,
 }
@@ -31,20 +30,24 @@ pub struct Proposal<S> {
 }
 
 impl<S> Proposals<S> {
-    /// None yet. What conflicts is held back once an own vertex has waited `tail_ticks` for its
-    /// execution.
+    /// None yet, and nothing is ever late.
     #[must_use]
-    pub fn new(own: NodeId, tail_ticks: u64) -> Proposals<S> {
+    pub fn new(own: NodeId) -> Proposals<S> {
         Proposals {
             own,
             numbers: Numbers::default(),
             open: VertexMap::default(),
             in_flight: InFlight::default(),
             told_floor: Prefix::default(),
-            tail: Tail::default(),
-            tail_ticks,
+            tail: None,
             held: VecDeque::new(),
         }
+    }
+
+    /// None yet. An own vertex is late once it has waited `tail_ticks` for its execution.
+    #[must_use]
+    pub fn with_tail(own: NodeId, tail_ticks: u64) -> Proposals<S> {
+        Proposals { tail: Some(Tail::new(tail_ticks)), ..Proposals::new(own) }
     }
 
     /// The vertex that [`Proposals::open`] opens, if there is room for a batch of so many bytes.
@@ -61,7 +64,9 @@ impl<S> Proposals<S> {
     pub fn open(&mut self, batch: Batch, stage: S) -> Option<u64> {
         let (number, reserved) = self.numbers.take();
         self.in_flight.enter(batch.byte_len());
-        self.tail.opened(number);
+        if let Some(tail) = &mut self.tail {
+            tail.opened(number);
+        }
         self.open.insert(Vertex::new(self.own, number), Proposal { batch, stage, age: 0 });
         reserved
     }
@@ -69,13 +74,13 @@ impl<S> Proposals<S> {
     /// Whether an own vertex has waited too long for its execution.
     #[must_use]
     pub fn is_late(&self) -> bool {
-        self.tail.age() > self.tail_ticks
+        self.tail.as_ref().is_some_and(Tail::is_late)
     }
 
     /// The age of the oldest own vertex that is not executed, ticks.
     #[must_use]
     pub fn tail_age(&self) -> u64 {
-        self.tail.age()
+        self.tail.as_ref().map_or(0, Tail::age)
     }
 
     /// Keeps a batch until own vertices are executed.
@@ -99,7 +104,9 @@ impl<S> Proposals<S> {
 
     /// The replica beside this node has executed this.
     pub fn executed(&mut self, executed: &Prefix) {
-        self.tail.executed(executed.below(self.own));
+        if let Some(tail) = &mut self.tail {
+            tail.executed(executed.below(self.own));
+        }
     }
 
     /// An own vertex that is not chosen yet.
@@ -126,7 +133,7 @@ impl<S> Proposals<S> {
 
     /// One tick passes: every open vertex is one older.
     pub fn tick(&mut self) {
-        self.tail.tick();
+        self.tail.iter_mut().for_each(Tail::tick);
         for number in self.open.base(self.own)..self.open.end(self.own) {
             if let Some(proposal) = self.open.get_mut(Vertex::new(self.own, number)) {
                 proposal.age += 1;
@@ -222,7 +229,7 @@ mod tests {
 
     #[test]
     fn every_batch_leaves_as_chosen_or_to_be_submitted_again() {
-        let mut proposals = Proposals::new(NodeId::new(1), 2);
+        let mut proposals = Proposals::new(NodeId::new(1));
         let vertices = [1, 2, 3, 4].map(|generation| {
             let vertex = proposals.room(1, (4, 1 << 20)).unwrap();
             let reserved = proposals.open(batch(generation), ());
@@ -243,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_counts_and_comes_back_in_order() {
-        let mut proposals = Proposals::new(NodeId::new(0), 2);
+        let mut proposals = Proposals::with_tail(NodeId::new(0), 2);
         proposals.open(batch(1), ());
         (0..3).for_each(|_| proposals.tick());
         assert!(proposals.is_late());
@@ -257,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_floor_is_told_once() {
-        let mut proposals = Proposals::<()>::new(NodeId::new(0), 2);
+        let mut proposals = Proposals::<()>::new(NodeId::new(0));
         let floor = Prefix::new(&[3]);
         assert_eq!([proposals.owes(&floor), proposals.owes(&floor)], [true, false]);
         proposals.tells(&Prefix::new(&[4]));

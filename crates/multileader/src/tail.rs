@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 /// Under a hot key each command may depend on a later one that is not chosen yet, so that no
 /// component closes for a long time (protocols.md 2.3). A leader that sees its own vertices
 /// wait too long adds nothing to that: what conflicts is held back until they are executed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tail {
+    /// For how long it may.
+    age_max: u64,
     tick: u64,
     /// The first number opened in a tick, and the tick; none of them executed but the first.
     opened: VecDeque<(u64, u64)>,
@@ -17,6 +19,10 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    pub(crate) fn new(age_max: u64) -> Tail {
+        Tail { age_max, tick: 0, opened: VecDeque::new(), executed_below: 0, next: 0 }
+    }
+
     pub(crate) fn tick(&mut self) {
         self.tick += 1;
     }
@@ -44,6 +50,10 @@ impl Tail {
     pub(crate) fn age(&self) -> u64 {
         self.opened.front().map_or(0, |(_, tick)| self.tick - tick)
     }
+
+    pub(crate) fn is_late(&self) -> bool {
+        self.age() > self.age_max
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +64,7 @@ mod tests {
     #[test]
     fn it_is_the_age_of_the_oldest_to_the_tick() {
         for seed in 0..2_000u64 {
-            let (mut tail, mut opened, mut below, mut tick) = (Tail::default(), Vec::new(), 0u64, 0u64);
+            let (mut tail, mut opened, mut below, mut tick) = (Tail::new(2), Vec::new(), 0u64, 0u64);
             let mut state = seed;
             for _ in 0..60 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -73,7 +83,7 @@ mod tests {
                     }
                 }
                 let dumb = opened.get(usize::try_from(below).unwrap()).map_or(0, |opened| tick - opened);
-                assert_eq!(tail.age(), dumb, "seed {seed}");
+                assert_eq!((tail.age(), tail.is_late()), (dumb, dumb > 2), "seed {seed}");
             }
         }
     }

@@ -2,37 +2,14 @@ use crate::Value;
 use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
 use isegoria_node::{Event, Outbox};
-use isegoria_proposer::{InFlight, Numbers, repeats_at};
-use isegoria_types::{
-    Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex, VertexMap, WINDOW_MAX,
-};
+use isegoria_proposer::repeats_at;
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
-/// The leader's own vertices.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Leader {
-    pub(crate) numbers: Numbers,
-    /// Own vertices that are not chosen yet.
-    pub(crate) proposals: VertexMap<Proposal>,
-    /// How many of them there are, and what they take.
-    pub(crate) in_flight: InFlight,
-    /// The floor that the dependency nodes were last told.
-    told_floor: Prefix,
-}
-
-/// An own vertex on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Proposal {
-    pub(crate) batch: Batch,
-    pub(crate) footprint: Footprint,
-    pub(crate) stage: Stage,
-    /// Ticks since it was submitted; what is repeated is repeated at doubling ages.
-    pub(crate) age: u64,
-}
-
+/// How far an own vertex is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
     /// Asks the dependency nodes.
-    Asking { answers: NodeSet, deps: DepSet },
+    Asking { footprint: Footprint, answers: NodeSet, deps: DepSet },
     /// Asks for votes in ballot 0.
     Proposing { deps: DepSet, votes: NodeSet },
     /// Somebody recovers it: wait for what is chosen. The dependencies, if they were
@@ -44,28 +21,24 @@ impl SimpleNode {
     /// Numbers the batch and asks what it depends on.
     pub(crate) fn on_submit(&mut self, batch: Batch, footprint: Footprint, out: &mut Outbox<Self>) {
         let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
-        if !self.leader.in_flight.has_room(batch.byte_len(), most) {
-            out.refusals.push((batch, Refusal::Overloaded));
-            return;
-        }
-        let vertex = Vertex::new(self.own, self.leader.numbers.next());
-        if !self.layout.leaders.contains(self.own) || !self.cells.admits(vertex) {
-            out.refusals.push((batch, Refusal::Unavailable));
-            return;
-        }
-        if let (_, Some(below)) = self.leader.numbers.take() {
+        let leads = self.layout.leaders.contains(self.own);
+        let vertex = match self.proposals.room(batch.byte_len(), most) {
+            Ok(vertex) if leads && self.cells.admits(vertex) => vertex,
+            Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
+            Err(refusal) => return out.refusals.push((batch, refusal)),
+        };
+        let (answers, deps) = (NodeSet::EMPTY, DepSet::default());
+        let stage = Stage::Asking { footprint: footprint.clone(), answers, deps };
+        if let Some(below) = self.proposals.open(batch, stage) {
             out.persist(Record::Reserved { below });
         }
-        self.leader.in_flight.enter(batch.byte_len());
         let _ = self.cell(vertex);
-        let stage = Stage::Asking { answers: NodeSet::EMPTY, deps: DepSet::default() };
-        self.leader.proposals.insert(vertex, Proposal { batch, footprint: footprint.clone(), stage, age: 0 });
         self.ask(self.layout.dependency, vertex, footprint, out);
     }
 
     fn ask(&mut self, to: NodeSet, vertex: Vertex, footprint: Footprint, out: &mut Outbox<Self>) {
         if to == self.layout.dependency {
-            self.leader.told_floor = self.floor.clone();
+            self.proposals.tells(&self.floor);
         }
         out.send(to, Message::DepRequest { vertex, footprint, floor: self.floor.clone() });
     }
@@ -78,8 +51,8 @@ impl SimpleNode {
         deps: &DepSet,
         out: &mut Outbox<Self>,
     ) {
-        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
-        let Stage::Asking { answers, deps: union } = &mut proposal.stage else { return };
+        let Some(proposal) = self.proposals.get_mut(vertex) else { return };
+        let Stage::Asking { answers, deps: union, .. } = &mut proposal.stage else { return };
         answers.insert(from);
         union.union(deps);
         if !self.layout.quorums.dependency.is_quorum(*answers) {
@@ -104,9 +77,9 @@ impl SimpleNode {
     ) {
         self.floor.union(floor);
         out.events.push(Event::StaleFloor { vertex });
-        let Some(proposal) = self.leader.proposals.get(vertex) else { return };
-        if matches!(proposal.stage, Stage::Asking { .. }) {
-            let footprint = proposal.footprint.clone();
+        let Some(proposal) = self.proposals.get(vertex) else { return };
+        if let Stage::Asking { footprint, .. } = &proposal.stage {
+            let footprint = footprint.clone();
             self.ask(NodeSet::only(from), vertex, footprint, out);
         }
     }
@@ -121,7 +94,7 @@ impl SimpleNode {
     ) {
         let own = ballot == Ballot::initial(self.own) && vertex.leader == self.own;
         let value = if own {
-            let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+            let Some(proposal) = self.proposals.get_mut(vertex) else { return };
             let Stage::Proposing { deps, votes } = &mut proposal.stage else { return };
             votes.insert(from);
             if !self.layout.quorums.phase2.is_quorum(*votes) {
@@ -150,28 +123,24 @@ impl SimpleNode {
         self.learn(vertex, value, voted, out);
     }
 
-    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was
-    /// faster: submit the batch again, as a new vertex. Sessions keep it exactly-once.
+    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was faster.
     pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
-        let Some(proposal) = self.leader.proposals.remove(vertex) else { return };
-        self.leader.in_flight.leave(proposal.batch.byte_len());
-        if proposal.batch != value.batch {
-            out.events.push(Event::Resubmitted { vertex });
-            self.on_submit(proposal.batch, proposal.footprint, out);
+        if let Some(batch) = self.proposals.settle(vertex, &value.batch) {
+            self.resubmit(vertex, batch, out);
         }
     }
 
-    /// What is forgotten is decided. An own vertex that this leader has not heard of was
-    /// executed by a snapshot, with its batch or as a noop: submitted again, the batch is
-    /// executed if it was not, and answered in any case.
+    /// What is forgotten is decided.
     pub(crate) fn settle_collected(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
-        let mut unheard = Vec::new();
-        self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
-        for (vertex, proposal) in unheard {
-            self.leader.in_flight.leave(proposal.batch.byte_len());
-            out.events.push(Event::Resubmitted { vertex });
-            self.on_submit(proposal.batch, proposal.footprint, out);
+        for (vertex, batch) in self.proposals.settle_collected(floor) {
+            self.resubmit(vertex, batch, out);
         }
+    }
+
+    fn resubmit(&mut self, lost: Vertex, batch: Batch, out: &mut Outbox<Self>) {
+        out.events.push(Event::Resubmitted { vertex: lost });
+        let footprint = batch.footprint();
+        self.on_submit(batch, footprint, out);
     }
 
     /// Repeats what was not answered, at doubling ages.
@@ -179,26 +148,21 @@ impl SimpleNode {
         let repeat = self.options.ticks(self.options.repeat_ms);
         let ballot = Ballot::initial(self.own);
         let mut asks = Vec::new();
-        let (mut vertex, end) =
-            (Vertex::new(self.own, self.leader.proposals.base(self.own)), self.leader.numbers.next());
-        while vertex.number < end {
-            if let Some(proposal) = self.leader.proposals.get_mut(vertex) {
-                proposal.age += 1;
-                let due = repeats_at(proposal.age, repeat);
-                match &proposal.stage {
-                    Stage::Asking { answers, .. } if due => {
-                        let missing = self.layout.dependency.difference(*answers);
-                        asks.push((missing, vertex, proposal.footprint.clone()));
-                    }
-                    Stage::Proposing { deps, votes } if due => {
-                        let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
-                        let missing = self.layout.acceptors.difference(*votes);
-                        out.send(missing, Message::Phase2a { vertex, ballot, value });
-                    }
-                    _ => {}
+        self.proposals.tick();
+        for (vertex, proposal) in self.proposals.iter() {
+            let due = repeats_at(proposal.age, repeat);
+            match &proposal.stage {
+                Stage::Asking { footprint, answers, .. } if due => {
+                    let missing = self.layout.dependency.difference(*answers);
+                    asks.push((missing, vertex, footprint.clone()));
                 }
+                Stage::Proposing { deps, votes } if due => {
+                    let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
+                    let missing = self.layout.acceptors.difference(*votes);
+                    out.send(missing, Message::Phase2a { vertex, ballot, value });
+                }
+                _ => {}
             }
-            vertex.number += 1;
         }
         for (missing, vertex, footprint) in asks {
             self.ask(missing, vertex, footprint, out);
@@ -207,7 +171,7 @@ impl SimpleNode {
 
     /// Somebody promised more for an own vertex: ballot 0 is lost.
     pub(crate) fn on_outbid(&mut self, vertex: Vertex) {
-        if let Some(proposal) = self.leader.proposals.get_mut(vertex) {
+        if let Some(proposal) = self.proposals.get_mut(vertex) {
             let deps = match &mut proposal.stage {
                 Stage::Asking { .. } => None,
                 Stage::Proposing { deps, .. } => Some(std::mem::take(deps)),
@@ -220,7 +184,7 @@ impl SimpleNode {
     /// The value that this leader may still propose for an own vertex in a higher
     /// ballot: the one of ballot 0, if its dependencies came from a quorum.
     pub(crate) fn own_value(&self, vertex: Vertex) -> Option<Value> {
-        let proposal = self.leader.proposals.get(vertex)?;
+        let proposal = self.proposals.get(vertex)?;
         let deps = match &proposal.stage {
             Stage::Asking { .. } => return None,
             Stage::Proposing { deps, .. } => deps.clone(),
@@ -231,12 +195,9 @@ impl SimpleNode {
 
     /// After a restart: the numbers that were reserved and never chosen hold others up.
     pub(crate) fn settle_reserved(&mut self, out: &mut Outbox<Self>) {
-        let first = self.cells.base(self.own).max(self.executed.below(self.own));
-        // The last reservation may reach beyond what may be held; it is not used there.
-        let end =
-            self.leader.numbers.reserved_below().min(self.cells.base(self.own).saturating_add(WINDOW_MAX));
-        for number in first..end {
-            let vertex = Vertex::new(self.own, number);
+        let base = self.cells.base(self.own);
+        let first = base.max(self.executed.below(self.own));
+        for vertex in self.proposals.reserved(first, base) {
             let _ = self.cell(vertex);
             if !self.is_settled(vertex) {
                 self.recover(vertex, out);
@@ -247,8 +208,7 @@ impl SimpleNode {
     /// Tells the dependency nodes how much this leader's requests would cover, unless
     /// a request has done so: an idle leader must not keep them from forgetting.
     pub(crate) fn tell_floor(&mut self, out: &mut Outbox<Self>) {
-        if self.layout.leaders.contains(self.own) && self.leader.told_floor != self.floor {
-            self.leader.told_floor = self.floor.clone();
+        if self.layout.leaders.contains(self.own) && self.proposals.owes(&self.floor) {
             out.send(self.layout.dependency, Message::Floor { floor: self.floor.clone() });
         }
     }

@@ -1,9 +1,10 @@
 use crate::Value;
-use crate::simple::leader::Leader;
+use crate::simple::leader::Stage;
 use crate::simple::message::{Message, Record, Timer};
 use crate::simple::options::Options;
 use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
+use isegoria_multileader::Proposals;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::{Progress, Recoveries};
 use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
@@ -19,7 +20,8 @@ pub struct SimpleNode {
     /// Votes and chosen values; nodes that are not acceptors only learn here.
     pub(crate) cells: VertexMap<Cell<Value>>,
     pub(crate) index: Option<KeyedIndex>,
-    pub(crate) leader: Leader,
+    /// Own vertices that are not chosen yet.
+    pub(crate) proposals: Proposals<Stage>,
     pub(crate) recovery: Recoveries<Progress<Value>>,
     /// Executed by every replica, or cut; carried by requests. What the replica beside
     /// this node has executed of it is forgotten here.
@@ -37,7 +39,7 @@ impl SimpleNode {
             options: options.clone(),
             cells: VertexMap::default(),
             index: indexes.then(|| KeyedIndex::new(layout.leaders, own.index() as u64)),
-            leader: Leader::default(),
+            proposals: Proposals::new(own),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),
@@ -187,7 +189,7 @@ impl Node for SimpleNode {
 
     fn replay(&mut self, record: Record) {
         match record {
-            Record::Reserved { below } => self.leader.numbers.restore(below),
+            Record::Reserved { below } => self.proposals.restore(below),
             Record::Recorded { vertex, footprint } => {
                 if let Some(index) = &mut self.index {
                     index.record(vertex, &footprint);
@@ -221,7 +223,7 @@ impl Node for SimpleNode {
             Record::Collected { floor } => {
                 self.floor.union(&floor);
                 self.cells.drop_prefix(&floor);
-                self.leader.proposals.drop_prefix(&floor);
+                self.proposals.restore_floor(&floor);
             }
             Record::Index(part) => {
                 if let Some(index) = &mut self.index {
@@ -234,7 +236,7 @@ impl Node for SimpleNode {
     fn checkpoint(&self, records: &mut Vec<Record>) {
         // What others have told to be forgotten may be all that this node's replica goes on with.
         records.push(Record::Collected { floor: self.cells.floor() });
-        records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
+        records.push(Record::Reserved { below: self.proposals.reserved_below() });
         if let Some(index) = &self.index {
             records.extend(index.pieces().map(Record::Index));
         }
@@ -254,7 +256,7 @@ impl Node for SimpleNode {
     }
 
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
-        (&self.cells, &self.leader, &self.recovery, &self.floor, &self.executed).hash(&mut state);
+        (&self.cells, &self.proposals, &self.recovery, &self.floor, &self.executed).hash(&mut state);
         if let Some(index) = &self.index {
             index.checkpoint().hash(&mut state);
         }
@@ -272,19 +274,12 @@ impl Node for SimpleNode {
         Counts {
             cell_count: self.cells.span(),
             index_count: self.index.as_ref().map_or(0, KeyedIndex::len),
-            proposal_count: self.leader.in_flight.count(),
+            proposal_count: self.proposals.count(),
             ..Counts::default()
         }
     }
 
     fn assert_invariants(&self) {
-        for (vertex, _) in self.leader.proposals.iter() {
-            let below = self.leader.numbers.reserved_below();
-            assert!(
-                vertex.leader == self.own && vertex.number < below,
-                "{} proposes {vertex}, reserved below {below}",
-                self.own
-            );
-        }
+        self.proposals.assert_invariants();
     }
 }

@@ -23,7 +23,7 @@ impl SimpleNode {
     /// Whether this node's own proposal is still on its ordinary way.
     fn is_under_way(&self, vertex: Vertex) -> bool {
         use crate::simple::leader::Stage;
-        let proposal = self.leader.proposals.get(vertex);
+        let proposal = self.proposals.get(vertex);
         proposal.is_some_and(|proposal| !matches!(proposal.stage, Stage::Outbid { .. }))
     }
 

@@ -3,36 +3,21 @@ use crate::unanimous::fast::{Fit, Outlook, outlook, union};
 use crate::unanimous::message::{Message, Record};
 use crate::unanimous::node::UnanimousNode;
 use isegoria_acceptor::Cell;
+use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
-use isegoria_proposer::{InFlight, Numbers, Tally, repeats_at};
-use isegoria_types::{
-    Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex, VertexMap, WINDOW_MAX,
-};
+use isegoria_proposer::{Tally, repeats_at};
+use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
-    pub(crate) numbers: Numbers,
-    /// Own vertices that are not chosen yet.
-    pub(crate) proposals: VertexMap<Proposal>,
-    /// How many of them there are, and what they take.
-    pub(crate) in_flight: InFlight,
-    /// The floor that all nodes were last told.
-    told_floor: Prefix,
+    pub(crate) proposals: Proposals<Stage>,
     /// Nodes that were waited for in vain since they last voted: they are not waited for again,
     /// so that one that is silent and not suspected costs one wait and not one a command.
     silent: NodeSet,
 }
 
-/// An own vertex on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Proposal {
-    pub(crate) batch: Batch,
-    pub(crate) stage: Stage,
-    /// Ticks since it was submitted; what is repeated is repeated at doubling ages.
-    pub(crate) age: u64,
-}
-
+/// How far an own vertex is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
     /// Ballot 0: everybody votes with what it knows above floor and base, which are the same
@@ -50,27 +35,27 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
     Ballot { round: 1, owner: leader }
 }
 
+impl Leader {
+    pub(crate) fn new(own: NodeId) -> Leader {
+        Leader { proposals: Proposals::new(own), silent: NodeSet::EMPTY }
+    }
+}
+
 impl UnanimousNode {
     /// Numbers the batch and asks everybody to vote for it.
     pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
         let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
-        if !self.leader.in_flight.has_room(batch.byte_len(), most) {
-            out.refusals.push((batch, Refusal::Overloaded));
-            return;
-        }
-        let vertex = Vertex::new(self.own, self.leader.numbers.next());
-        if !self.cells.admits(vertex) {
-            out.refusals.push((batch, Refusal::Unavailable));
-            return;
-        }
-        if let (_, Some(below)) = self.leader.numbers.take() {
+        let vertex = match self.leader.proposals.room(batch.byte_len(), most) {
+            Ok(vertex) if self.cells.admits(vertex) => vertex,
+            Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
+            Err(refusal) => return out.refusals.push((batch, refusal)),
+        };
+        let floor = self.floor.clone();
+        self.leader.proposals.tells(&floor);
+        let stage = Stage::Fast { votes: Tally::default(), floor: floor.clone(), base: None };
+        if let Some(below) = self.leader.proposals.open(batch.clone(), stage) {
             out.persist(Record::Reserved { below });
         }
-        self.leader.in_flight.enter(batch.byte_len());
-        let floor = self.floor.clone();
-        self.leader.told_floor = floor.clone();
-        let stage = Stage::Fast { votes: Tally::default(), floor: floor.clone(), base: None };
-        self.leader.proposals.insert(vertex, Proposal { batch: batch.clone(), stage, age: 0 });
         let first = if self.is_basic() { NodeSet::only(self.own) } else { self.layout.nodes() };
         out.send(first, Message::FastPropose { vertex, batch, floor, base: None });
     }
@@ -204,28 +189,23 @@ impl UnanimousNode {
         self.learn(vertex, value, out);
     }
 
-    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was
-    /// faster: submit the batch again, as a new vertex. Sessions keep it exactly-once.
+    /// An own vertex is chosen. If it is not with this leader's batch, a recoverer was faster.
     pub(crate) fn settle_own(&mut self, vertex: Vertex, value: &Value, out: &mut Outbox<Self>) {
-        let Some(proposal) = self.leader.proposals.remove(vertex) else { return };
-        self.leader.in_flight.leave(proposal.batch.byte_len());
-        if proposal.batch != value.batch {
-            out.events.push(Event::Resubmitted { vertex });
-            self.on_submit(proposal.batch, out);
+        if let Some(batch) = self.leader.proposals.settle(vertex, &value.batch) {
+            self.resubmit(vertex, batch, out);
         }
     }
 
-    /// What is forgotten is decided. An own vertex that this leader has not heard of was
-    /// executed by a snapshot, with its batch or as a noop: submitted again, the batch is
-    /// executed if it was not, and answered in any case.
+    /// What is forgotten is decided.
     pub(crate) fn settle_collected(&mut self, floor: &Prefix, out: &mut Outbox<Self>) {
-        let mut unheard = Vec::new();
-        self.leader.proposals.take_prefix(floor, |vertex, proposal| unheard.push((vertex, proposal)));
-        for (vertex, proposal) in unheard {
-            self.leader.in_flight.leave(proposal.batch.byte_len());
-            out.events.push(Event::Resubmitted { vertex });
-            self.on_submit(proposal.batch, out);
+        for (vertex, batch) in self.leader.proposals.settle_collected(floor) {
+            self.resubmit(vertex, batch, out);
         }
+    }
+
+    fn resubmit(&mut self, lost: Vertex, batch: Batch, out: &mut Outbox<Self>) {
+        out.events.push(Event::Resubmitted { vertex: lost });
+        self.on_submit(batch, out);
     }
 
     /// Repeats what was not answered, at doubling ages, and gives up waiting for the last votes.
@@ -234,10 +214,8 @@ impl UnanimousNode {
             (self.options.ticks(self.options.repeat_ms), self.options.ticks(self.options.slow_ms));
         let all = self.layout.nodes();
         let mut late = NodeSet::EMPTY;
-        for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
-            let vertex = Vertex::new(self.own, number);
-            let Some(proposal) = self.leader.proposals.get_mut(vertex) else { continue };
-            proposal.age += 1;
+        self.leader.proposals.tick();
+        for (vertex, proposal) in self.leader.proposals.iter() {
             let due = repeats_at(proposal.age, repeat);
             match &proposal.stage {
                 Stage::Fast { votes, floor, base } => {
@@ -267,8 +245,9 @@ impl UnanimousNode {
     /// Some votes are not waited for any more.
     pub(crate) fn advance_all(&mut self, out: &mut Outbox<Self>) {
         let given_up = self.given_up();
-        for number in self.leader.proposals.base(self.own)..self.leader.numbers.next() {
-            self.advance(Vertex::new(self.own, number), given_up, out);
+        let open: Vec<Vertex> = self.leader.proposals.iter().map(|(vertex, _)| vertex).collect();
+        for vertex in open {
+            self.advance(vertex, given_up, out);
         }
     }
 
@@ -296,11 +275,9 @@ impl UnanimousNode {
 
     /// After a restart: the numbers that were reserved and never chosen hold others up.
     pub(crate) fn settle_reserved(&mut self, out: &mut Outbox<Self>) {
-        let first = self.cells.base(self.own).max(self.executed.below(self.own));
-        // The last reservation may reach beyond what may be held; it is not used there.
-        let reach = self.cells.base(self.own).saturating_add(WINDOW_MAX);
-        for number in first..self.leader.numbers.reserved_below().min(reach) {
-            let vertex = Vertex::new(self.own, number);
+        let base = self.cells.base(self.own);
+        let first = base.max(self.executed.below(self.own));
+        for vertex in self.leader.proposals.reserved(first, base) {
             let _ = self.cell(vertex);
             if !self.is_settled(vertex) {
                 self.recover(vertex, out);
@@ -311,8 +288,7 @@ impl UnanimousNode {
     /// Tells all nodes how much this leader's requests would cover, unless a request has
     /// done so: an idle leader must not keep them from forgetting.
     pub(crate) fn tell_floor(&mut self, out: &mut Outbox<Self>) {
-        if self.leader.told_floor != self.floor {
-            self.leader.told_floor = self.floor.clone();
+        if self.leader.proposals.owes(&self.floor) {
             out.send(self.layout.nodes(), Message::Floor { floor: self.floor.clone() });
         }
     }

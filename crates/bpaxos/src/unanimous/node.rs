@@ -43,7 +43,7 @@ impl UnanimousNode {
             cells: VertexMap::default(),
             unchanged: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
-            leader: Leader::default(),
+            leader: Leader::new(own),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),
@@ -189,7 +189,7 @@ impl Node for UnanimousNode {
 
     fn replay(&mut self, record: Record) {
         match record {
-            Record::Reserved { below } => self.leader.numbers.restore(below),
+            Record::Reserved { below } => self.leader.proposals.restore(below),
             Record::FastVoted { vertex, value, unchanged } => {
                 if unchanged && !self.unchanged.is_dropped(vertex) {
                     self.unchanged.insert(vertex, ());
@@ -230,7 +230,7 @@ impl Node for UnanimousNode {
                 self.floor.union(&floor);
                 self.cells.drop_prefix(&floor);
                 self.unchanged.drop_prefix(&floor);
-                self.leader.proposals.drop_prefix(&floor);
+                self.leader.proposals.restore_floor(&floor);
             }
             Record::Index(part) => self.index.absorb(&part),
         }
@@ -239,7 +239,7 @@ impl Node for UnanimousNode {
     fn checkpoint(&self, records: &mut Vec<Record>) {
         // What others have told to be forgotten may be all that this node's replica goes on with.
         records.push(Record::Collected { floor: self.cells.floor() });
-        records.push(Record::Reserved { below: self.leader.numbers.reserved_below() });
+        records.push(Record::Reserved { below: self.leader.proposals.reserved_below() });
         records.extend(self.index.pieces().map(Record::Index));
         for (vertex, cell) in self.cells.iter() {
             if let Some(value) = cell.chosen() {
@@ -276,19 +276,12 @@ impl Node for UnanimousNode {
         Counts {
             cell_count: self.cells.span(),
             index_count: self.index.len(),
-            proposal_count: self.leader.in_flight.count(),
+            proposal_count: self.leader.proposals.count(),
             ..Counts::default()
         }
     }
 
     fn assert_invariants(&self) {
-        for (vertex, _) in self.leader.proposals.iter() {
-            let below = self.leader.numbers.reserved_below();
-            assert!(
-                vertex.leader == self.own && vertex.number < below,
-                "{} proposes {vertex}, reserved below {below}",
-                self.own
-            );
-        }
+        self.leader.proposals.assert_invariants();
     }
 }

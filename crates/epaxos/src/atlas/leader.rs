@@ -41,7 +41,7 @@ impl Leader {
     /// many fast quorums as any other.
     pub(crate) fn new(own: NodeId, node_count: usize, tail_ticks: u64) -> Leader {
         let nearest = own.ring(node_count).collect();
-        Leader { proposals: Proposals::new(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
+        Leader { proposals: Proposals::with_tail(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
     }
 
     /// A hint: whom it leaves out comes last, in the order that was.

@@ -37,7 +37,7 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 
 impl Leader {
     pub(crate) fn new(own: NodeId, tail_ticks: u64) -> Leader {
-        Leader { proposals: Proposals::new(own, tail_ticks), silent: NodeSet::EMPTY }
+        Leader { proposals: Proposals::with_tail(own, tail_ticks), silent: NodeSet::EMPTY }
     }
 }
 
