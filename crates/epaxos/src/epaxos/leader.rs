@@ -43,19 +43,18 @@ impl Leader {
 
 impl EpaxosNode {
     /// Numbers the batch, works out what it depends on here, and asks the others.
-    pub(crate) fn on_submit(&mut self, batch: Batch, out: &mut Outbox<Self>) {
+    pub(crate) fn on_submit(&mut self, batch: Batch, footprint: &Footprint, out: &mut Outbox<Self>) {
         let most = (self.options.in_flight_max, self.options.in_flight_bytes_max);
-        let footprint = batch.footprint();
         let vertex = match self.leader.proposals.room(batch.byte_len(), most) {
             Ok(vertex) if self.instances.admits(vertex) => vertex,
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
-        if self.leader.proposals.is_late() && self.would_wait(&batch, &footprint) {
+        if self.leader.proposals.is_late() && self.would_wait(&batch, footprint) {
             out.events.push(Event::HeldBack { at: self.own });
             return self.leader.proposals.hold(batch);
         }
-        let deps = self.conflicts(vertex, &footprint, out);
+        let deps = self.conflicts(vertex, footprint, out);
         let mut oks = Tally::default();
         oks.answer(self.own, deps.clone());
         let floor = self.floor.clone();
@@ -105,10 +104,11 @@ impl EpaxosNode {
         self.settle_collected(prefix, out);
         for _ in 0..self.leader.proposals.held_count() {
             let Some(batch) = self.leader.proposals.release() else { return };
-            if self.leader.proposals.is_late() && self.would_wait(&batch, &batch.footprint()) {
+            let footprint = batch.footprint();
+            if self.leader.proposals.is_late() && self.would_wait(&batch, &footprint) {
                 self.leader.proposals.hold(batch);
             } else {
-                self.on_submit(batch, out);
+                self.on_submit(batch, &footprint, out);
             }
         }
     }
@@ -198,7 +198,8 @@ impl EpaxosNode {
 
     fn resubmit(&mut self, lost: Vertex, batch: Batch, out: &mut Outbox<Self>) {
         out.events.push(Event::Resubmitted { vertex: lost });
-        self.on_submit(batch, out);
+        let footprint = batch.footprint();
+        self.on_submit(batch, &footprint, out);
     }
 
     /// Repeats what was not answered, at doubling ages, and gives up waiting for the last answers.

@@ -251,7 +251,7 @@ impl Node for EpaxosNode {
     fn step(&mut self, input: Input<Self>, out: &mut Outbox<Self>) {
         match input {
             Input::Start => self.on_start(out),
-            Input::Submit { batch, .. } => self.on_submit(batch, out),
+            Input::Submit { batch, footprint } => self.on_submit(batch, &footprint, out),
             Input::Message { from, message } => self.on_message(from, message, out),
             Input::Timer(Timer::Tick) => self.on_tick(out),
             Input::Suspect(node) => {
