@@ -3,7 +3,7 @@
 //!
 //! What is driven is `isegoria_node::step` and the real `Gate`, on a network that loses,
 //! doubles and reorders at will, with crashes between and within steps: see [`checker`].
-//! What each protocol is judged by, and what its models leave out, stands in [`simple`]
+//! What each protocol is judged by, and what its models leave out, stands in [`graph`]
 //! and [`multipaxos`]. A model asserts its exact number of states and its depth, names
 //! situations that must be reached, and has siblings with a planted fault that must be
 //! found.
@@ -23,6 +23,6 @@
 mod checker;
 mod commands;
 mod execution;
+mod graph;
 mod multipaxos;
 mod order;
-mod simple;

@@ -1,10 +1,11 @@
 use super::facts::{FactId, Facts};
 use super::restarts::{DiskId, NO_DISK, Restart};
-use super::subject::{NODE_COUNT, Named, Subject, Ticket, Verdict};
+use super::subject::{NODE_COUNT_MAX, Named, Subject, Ticket, Verdict};
 use super::tables::{LocalId, Tables, TransitionId};
 use isegoria_types::{NodeId, NodeSet};
 use parking_lot::Mutex;
 use stateright::{Model, Property};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,12 +20,12 @@ pub(crate) const ASSERTIONS: Named = ("no assertion of a node fails", 15);
 pub(crate) const CHOSEN_AFTER_RESTART: Named = ("something chosen after a crash-restart", 6);
 pub(crate) const TORN: Named = ("a step of which a crash left only the first records", 7);
 
-/// A whole cluster: three processes, their disks, everything ever sent, what is left of
+/// A whole cluster: its processes, their disks, everything ever sent, what is left of
 /// each budget. All of it in numbers of [`Tables`].
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    pub(crate) locals: [LocalId; NODE_COUNT],
-    disks: [DiskId; NODE_COUNT],
+    pub(crate) locals: [LocalId; NODE_COUNT_MAX],
+    disks: [DiskId; NODE_COUNT_MAX],
     facts: Facts,
     used: [u8; TICKET_COUNT_MAX],
     has_crashed: bool,
@@ -125,6 +126,11 @@ impl<S: Subject> Cluster<S> {
         self.tables.lock().sizes()
     }
 
+    /// The rules by which recoveries have come to decisions.
+    pub(crate) fn resolved(&self) -> BTreeSet<&'static str> {
+        self.tables.lock().resolved.clone()
+    }
+
     /// The node state of a number.
     pub(crate) fn identity(&self, local: LocalId) -> Vec<u8> {
         self.tables.lock().identity(local)
@@ -201,13 +207,13 @@ impl<S: Subject> Cluster<S> {
         state.locals[at] = restart.local;
         // Nobody crashes any more.
         state.has_crashed = true;
-        state.disks = [NO_DISK; NODE_COUNT];
+        state.disks = [NO_DISK; NODE_COUNT_MAX];
         establish(state, tables, &restart.facts);
     }
 
     /// What remains to be done when something has happened.
     fn conclude(&self, state: &mut State, tables: &mut Tables<S>) {
-        let lasting = NodeSet::first(NODE_COUNT).difference(self.crashers(state));
+        let lasting = NodeSet::first(self.subject.node_count()).difference(self.crashers(state));
         if self.subject.fades() {
             tables.forget(&self.subject, &mut state.facts, state.locals, lasting);
         }
@@ -252,8 +258,8 @@ impl<S: Subject> Model for Cluster<S> {
     fn init_states(&self) -> Vec<State> {
         let tables = &mut *self.tables.lock();
         let mut state = State {
-            locals: [0; NODE_COUNT],
-            disks: [NO_DISK; NODE_COUNT],
+            locals: [0; NODE_COUNT_MAX],
+            disks: [NO_DISK; NODE_COUNT_MAX],
             facts: Facts::default(),
             used: [0; TICKET_COUNT_MAX],
             has_crashed: false,
@@ -261,7 +267,7 @@ impl<S: Subject> Model for Cluster<S> {
             is_word_broken: false,
             verdict: Verdict::default(),
         };
-        for at in 0..NODE_COUNT {
+        for at in 0..self.subject.node_count() {
             let own = NodeId::new(at);
             let boot = tables.boot(&self.subject, own);
             state.locals[at] = boot.local;
@@ -277,7 +283,7 @@ impl<S: Subject> Model for Cluster<S> {
             return;
         }
         let tables = &mut *self.tables.lock();
-        for at in 0..NODE_COUNT {
+        for at in 0..self.subject.node_count() {
             self.actions_of(state, at, tables, actions);
         }
         let happenings = tables.book.happenings(&state.facts).into_iter();

@@ -2,7 +2,7 @@
 //! states which differ by nothing else are one.
 
 use super::facts::{Fact, FactId, Facts};
-use super::subject::{Fading, NODE_COUNT, Subject};
+use super::subject::{Fading, NODE_COUNT_MAX, Subject};
 use super::tables::{LocalId, Tables};
 use isegoria_types::NodeSet;
 
@@ -21,7 +21,7 @@ impl<S: Subject> Tables<S> {
         &mut self,
         subject: &S,
         facts: &mut Facts,
-        locals: [LocalId; NODE_COUNT],
+        locals: [LocalId; NODE_COUNT_MAX],
         lasting: NodeSet,
     ) {
         facts.retain(|fact| {

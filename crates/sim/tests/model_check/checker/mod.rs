@@ -36,4 +36,4 @@ mod tables;
 
 pub(crate) use cluster::{CHOSEN_AFTER_RESTART, TORN, WORD};
 pub(crate) use report::{Claim, Size, is_full, node_states, refute, verify};
-pub(crate) use subject::{Evidence, Fading, Limit, NODE_COUNT, Named, Subject, Ticket, Verdict};
+pub(crate) use subject::{Evidence, Fading, Limit, Named, Subject, Ticket, Verdict};

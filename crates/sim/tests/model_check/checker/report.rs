@@ -1,5 +1,5 @@
 use super::cluster::{Action, Cluster, State};
-use super::subject::{NODE_COUNT, Named, Subject};
+use super::subject::{NODE_COUNT_MAX, Named, Subject};
 use super::tables::LocalId;
 use hashbrown::HashSet;
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
@@ -55,6 +55,15 @@ pub(crate) fn verify<S: Subject>(claim: Claim, subject: S) {
             (_, None) => always += 1,
         }
     }
+    let resolved = model.resolved();
+    for rule in model.subject.rules() {
+        assert!(resolved.contains(rule), "{name}, {bound}: no recovery was decided by {rule}");
+    }
+    if !resolved.is_empty() {
+        let short = |rule: &'static str| rule.split(',').next().expect("a name");
+        let rules = resolved.into_iter().map(short).collect::<Vec<_>>().join(", ");
+        sometimes.push(format!("recoveries decided by {rules}"));
+    }
     let (steps, sometimes) = (checker.state_count(), sometimes.join(", "));
     let Size { states, depth } = size;
     println!("| {name} | {bound} | {states} | {depth} | {steps} | {always} | {sometimes} |");
@@ -75,7 +84,7 @@ pub(crate) fn refute<S: Subject>(fault: &str, subject: S, (property, _): Named) 
 
 /// Every combination of node states that is reached: the node states, sorted, and for
 /// each combination the places of its members among them.
-pub(crate) fn node_states<S: Subject>(subject: S) -> (Vec<Vec<u8>>, BTreeSet<[usize; NODE_COUNT]>) {
+pub(crate) fn node_states<S: Subject>(subject: S) -> (Vec<Vec<u8>>, BTreeSet<[usize; NODE_COUNT_MAX]>) {
     let model = Cluster::new(subject);
     let mut pending = model.init_states();
     let mut visited: HashSet<State> = pending.iter().cloned().collect();

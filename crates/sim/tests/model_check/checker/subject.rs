@@ -3,8 +3,8 @@ use isegoria_types::{NodeId, NodeSet, Order};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// The number of nodes in every model: f = 1.
-pub(crate) const NODE_COUNT: usize = 3;
+/// The most nodes of a model; states have room for them.
+pub(crate) const NODE_COUNT_MAX: usize = 5;
 
 pub(crate) type Msg<S> = <<S as Subject>::Node as Node>::Msg;
 pub(crate) type Record<S> = <<S as Subject>::Node as Node>::Record;
@@ -76,7 +76,7 @@ pub(crate) struct Evidence<'a, S: Subject> {
     /// The messages sent that [`Subject::is_evidence`] picks.
     pub(crate) messages: Vec<&'a Msg<S>>,
     /// What each node holds now.
-    pub(crate) nodes: [&'a S::Summary; NODE_COUNT],
+    pub(crate) nodes: Vec<&'a S::Summary>,
 }
 
 /// A property's name and its bit in a [`Verdict`]: below 8, and below 6 for situations.
@@ -92,10 +92,18 @@ pub(crate) trait Subject: Send + Sync + Sized + 'static {
     /// What a node holds, as far as it is judged by it.
     type Summary: Clone + Debug + Eq + Hash + Send + Sync;
 
+    /// The number of nodes: three, with f = 1, if left out.
+    fn node_count(&self) -> usize {
+        3
+    }
     /// What must always hold.
     fn invariants(&self) -> Vec<Named>;
     /// What must be reached, or the model shows nothing.
     fn situations(&self) -> Vec<Named>;
+    /// The rules of [`isegoria_node::Event::Resolved`] by which some recovery must come to a decision.
+    fn rules(&self) -> &[&'static str] {
+        &[]
+    }
     fn tickets(&self) -> &[Ticket];
     fn limits(&self) -> &[Limit];
     /// Which nodes may crash and restart; one of them does so once.

@@ -1,10 +1,11 @@
 use super::facts::{Fact, FactBook, FactId, Facts};
 use super::process::{Performed, identity, perform};
 use super::restarts::{Disk, DiskId, Restart};
-use super::subject::{Evidence, NODE_COUNT, Record, Subject, Verdict};
+use super::subject::{Evidence, NODE_COUNT_MAX, Record, Subject, Verdict};
 use hashbrown::HashMap;
-use isegoria_node::{Effect, Input, Node, Send, Weight, step};
+use isegoria_node::{Effect, Event, Input, Node, Send, Weight, step};
 use isegoria_types::NodeId;
+use std::collections::BTreeSet;
 
 pub(crate) type LocalId = u32;
 pub(crate) type TransitionId = u32;
@@ -52,12 +53,14 @@ pub(crate) struct Tables<S: Subject> {
     summaries: Vec<S::Summary>,
     summary_ids: HashMap<S::Summary, u32>,
     pub(crate) transitions: Vec<Transition<Record<S>>>,
-    verdicts: HashMap<(Facts, [u32; NODE_COUNT]), Verdict>,
+    verdicts: HashMap<(Facts, [u32; NODE_COUNT_MAX]), Verdict>,
     pub(crate) disks: Vec<Disk<S::Node>>,
     pub(crate) disk_ids: HashMap<(Vec<u8>, Vec<Record<S>>), DiskId>,
     pub(crate) appended: HashMap<(DiskId, TransitionId, usize), DiskId>,
     pub(crate) restarts: HashMap<(DiskId, usize), Restart>,
     pub(crate) rebuilt: HashMap<LocalId, Restart>,
+    /// The rules by which recoveries have come to decisions.
+    pub(crate) resolved: BTreeSet<&'static str>,
 }
 
 impl<S: Subject> Default for Tables<S> {
@@ -75,6 +78,7 @@ impl<S: Subject> Default for Tables<S> {
             appended: HashMap::new(),
             restarts: HashMap::new(),
             rebuilt: HashMap::new(),
+            resolved: BTreeSet::new(),
         }
     }
 }
@@ -134,7 +138,12 @@ impl<S: Subject> Tables<S> {
         &self.transitions[transition as usize]
     }
 
-    pub(crate) fn verdict(&mut self, subject: &S, facts: &Facts, locals: [LocalId; NODE_COUNT]) -> Verdict {
+    pub(crate) fn verdict(
+        &mut self,
+        subject: &S,
+        facts: &Facts,
+        locals: [LocalId; NODE_COUNT_MAX],
+    ) -> Verdict {
         let relevant = self.book.evidence(facts);
         let key = (relevant, locals.map(|local| self.locals[local as usize].summary));
         if let Some(known) = self.verdicts.get(&key) {
@@ -144,7 +153,10 @@ impl<S: Subject> Tables<S> {
         let mut evidence = Evidence {
             ghosts: Vec::new(),
             messages: Vec::new(),
-            nodes: nodes.map(|summary| &self.summaries[summary as usize]),
+            nodes: nodes[..subject.node_count()]
+                .iter()
+                .map(|summary| &self.summaries[*summary as usize])
+                .collect(),
         };
         for fact in relevant.iter() {
             match self.book.get(fact) {
@@ -200,6 +212,10 @@ impl<S: Subject> Tables<S> {
                     let told = subject.told(&order).without(own);
                     let copy = |to| Fact::Commit { to, order: order.clone(), batch: batch.clone() };
                     told.iter().map(copy).collect()
+                }
+                Effect::Event(Event::Resolved { by, .. }) => {
+                    self.resolved.insert(by);
+                    Vec::new()
                 }
                 Effect::Refuse(..) | Effect::Event(_) => Vec::new(),
             };

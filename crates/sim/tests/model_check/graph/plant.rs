@@ -9,12 +9,16 @@ pub(super) enum Plant {
     ForgottenIndex,
     /// Used numbers are not found again after a restart.
     ForgottenNumbers,
+    /// A leader's own word is not found again after a restart.
+    ForgottenWord,
     /// Answers leave before what they promise is durable.
     HastyAnswers,
     /// Messages to oneself go through the network.
     QueuedSelf,
     /// A recoverer does not hear what acceptors have voted for.
     DeafRecovery,
+    /// A recoverer does not hear what speaks against a value.
+    DeafValidation,
     /// One dependency node's answer is taken for a quorum's.
     FirstAnswer,
 }

@@ -1,4 +1,4 @@
-use super::Simple;
+use super::Graph;
 use super::judge::{
     AGREEMENT, BOTH_EXECUTED, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN, ONE_ORDER, VISIBILITY, judge_graph,
 };
@@ -7,7 +7,7 @@ use crate::checker::{Evidence, Fading, Limit, Named, Subject, Ticket, Verdict};
 use crate::commands::Touch;
 use crate::order::Chosen;
 use isegoria_bpaxos::Value;
-use isegoria_bpaxos::simple::{Message, Record, SimpleNode};
+use isegoria_bpaxos::simple::{Message, Record, SimpleBpaxos, SimpleNode};
 use isegoria_node::Outbox;
 use isegoria_types::{Batch, DepSet, NodeId, NodeSet, Order, Vertex};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// The dependency service of Simple BPaxos under abstract consensus: the first of two
 /// things decides a vertex, at once and for ever: its leader's proposal leaves the
 /// leader, or somebody else gets the noop chosen.
-pub(super) struct Dependencies(Simple);
+pub(super) struct Dependencies(Graph<SimpleBpaxos>);
 
 /// A chosen value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ pub(super) struct Outcome {
 
 impl Dependencies {
     pub(super) fn new(commands: &[(usize, Touch)]) -> Dependencies {
-        Dependencies(Simple::new(commands))
+        Dependencies(Graph::new(commands))
     }
 
     /// One crash-restart of one of these nodes.
