@@ -125,6 +125,11 @@ impl<S> Proposals<S> {
         self.open.iter()
     }
 
+    /// All that are open, to go on with, in the order of their numbers.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Vertex, &mut Proposal<S>)> {
+        self.open.iter_mut()
+    }
+
     /// How many are open or kept.
     #[must_use]
     pub fn count(&self) -> usize {

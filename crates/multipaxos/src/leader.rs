@@ -73,6 +73,8 @@ impl Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct InFlight {
     pub(crate) entry: Entry,
+    /// Who was asked for a vote.
+    pub(crate) asked: NodeSet,
     pub(crate) votes: NodeSet,
     /// Heartbeats since it was proposed or repeated.
     pub(crate) age: u32,
@@ -114,12 +116,12 @@ impl Leading {
         self.takeover.pop_front().or_else(|| if self.serves() { self.queue.pop_front() } else { None })
     }
 
-    /// Counts a vote; the entry, if it completes a quorum.
-    pub(crate) fn on_vote(&mut self, slot: u64, from: NodeId, quorum: &Quorum) -> Option<Entry> {
+    /// Counts a vote; the entry and who was asked, if it completes a quorum.
+    pub(crate) fn on_vote(&mut self, slot: u64, from: NodeId, quorum: &Quorum) -> Option<(Entry, NodeSet)> {
         let offset = usize::try_from(slot.checked_sub(self.base)?).ok()?;
         let place = self.in_flight.get_mut(offset)?;
         let fresh = place.votes.insert(from);
-        (fresh && quorum.is_quorum(place.votes)).then(|| place.entry.clone())
+        (fresh && quorum.is_quorum(place.votes)).then(|| (place.entry.clone(), place.asked))
     }
 
     /// Whether this leader's ballot is over: `entry` is chosen in a slot in which it has

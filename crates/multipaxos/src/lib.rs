@@ -10,7 +10,8 @@
 //! | | what was found, noops into holes, `StartWorking` | | |
 //! | silence | `Heartbeat` → (repeats `Chosen`) | → `HeartbeatOk` | catches up by fetching |
 //!
-//! Messages a slot, co-located and without thriftiness: 3(n−1).
+//! Messages a slot, co-located: 3(n−1); with `thrifty` 2(q−1) + (n−1) + (n−q), q the size of
+//! the phase-2 quorums.
 //!
 //! Invariants: one value a ballot and slot; a promise never touches a vote; found
 //! values are proposed again unchanged, with their origin; clients are served only

@@ -5,6 +5,7 @@ use crate::message::{Entry, Message, Record, Timer, Vote};
 use crate::options::Options;
 use isegoria_acceptor::LogAcceptor;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
+use isegoria_proposer::Peers;
 use isegoria_types::{Ballot, Layout, NodeId, NodeSet, WINDOW_MAX};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct MultiPaxosNode {
     pub(crate) announced: (Ballot, u64),
     /// Whether anything was replayed: a first start elects the preferred leader at once.
     restarted: bool,
+    pub(crate) peers: Peers,
 }
 
 impl MultiPaxosNode {
@@ -45,6 +47,7 @@ impl MultiPaxosNode {
             heard_leader: false,
             announced: (lowest, 0),
             restarted: false,
+            peers: Peers::new(own, layout.node_count),
         }
     }
 
@@ -77,7 +80,12 @@ impl Node for MultiPaxosNode {
             Input::Start => self.on_start(out),
             Input::Submit { batch, .. } => self.on_submit(batch, out),
             Input::Timer(timer) => self.on_timer(timer, out),
-            Input::Suspect(node) => self.on_suspect(node, out),
+            Input::Suspect(node) => {
+                self.peers.missed(NodeSet::only(node));
+                self.on_suspect(node, out);
+            }
+            Input::Trust(node) => self.peers.heard(node),
+            Input::Nearest(others) => self.peers.on_nearest(&others),
             Input::Executed(prefix) => self.on_executed(&prefix, out),
             Input::Collect(prefix) | Input::Cut(prefix) => self.on_collect(&prefix, out),
             Input::Learned(order, batch) => {
@@ -103,7 +111,7 @@ impl Node for MultiPaxosNode {
                 Message::Nack { promised, .. } => self.see(promised, None, out),
             },
             // A log has no vertices to wait for, and the leader's silence is judged by its heartbeats.
-            Input::Trust(_) | Input::Nearest(_) | Input::Blocked(_) => {}
+            Input::Blocked(_) => {}
         }
     }
 
@@ -165,7 +173,8 @@ impl Node for MultiPaxosNode {
 
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
         self.acceptor.hash(&mut state);
-        (&self.learner, &self.role, self.seen, self.heard_leader, self.announced).hash(&mut state);
+        (&self.learner, &self.role, self.seen, self.heard_leader, self.announced, &self.peers)
+            .hash(&mut state);
     }
 
     fn evidence_of_record(record: &Record) -> Option<Evidence> {

@@ -16,11 +16,21 @@ pub struct Options {
     pub window: usize,
     /// The most batches that wait for a place in the window; more are refused.
     pub queue_max: usize,
+    /// Ask a quorum for votes, of the nodes that seem alive, and the others only if it does not
+    /// answer within two heartbeats: fewer messages, but one slow node holds slots up.
+    pub thrifty: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { leader: 1, election_ms: 300, heartbeat_ms: 50, window: 1024, queue_max: 65_536 }
+        Options {
+            leader: 1,
+            election_ms: 300,
+            heartbeat_ms: 50,
+            window: 1024,
+            queue_max: 65_536,
+            thrifty: false,
+        }
     }
 }
 

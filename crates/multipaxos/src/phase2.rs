@@ -30,11 +30,21 @@ impl MultiPaxosNode {
 
     /// Fills the window.
     pub(crate) fn propose(&mut self, out: &mut Outbox<Self>) {
+        let asked = if self.options.thrifty {
+            self.peers.quorum(self.own, &self.layout.quorums.phase2, self.peers.silent())
+        } else {
+            self.layout.acceptors
+        };
         let Role::Leader(leading) = &mut self.role else { return };
         while let Some(entry) = leading.next_entry(self.options.window) {
             let (ballot, slot) = (leading.ballot, leading.next_slot());
-            leading.in_flight.push_back(InFlight { entry: entry.clone(), votes: NodeSet::EMPTY, age: 0 });
-            out.send(self.layout.acceptors, Message::Phase2a { ballot, slot, entry });
+            leading.in_flight.push_back(InFlight {
+                entry: entry.clone(),
+                asked,
+                votes: NodeSet::EMPTY,
+                age: 0,
+            });
+            out.send(asked, Message::Phase2a { ballot, slot, entry });
         }
     }
 
@@ -67,8 +77,10 @@ impl MultiPaxosNode {
             return;
         }
         leading.heard_from.insert(from);
-        let Some(entry) = leading.on_vote(slot, from, &self.layout.quorums.phase2) else { return };
-        let mute = self.layout.replicas.difference(self.layout.acceptors).without(self.own);
+        self.peers.heard(from);
+        let Some((entry, asked)) = leading.on_vote(slot, from, &self.layout.quorums.phase2) else { return };
+        // Whoever was asked holds the value with its vote.
+        let mute = self.layout.replicas.difference(asked).without(self.own);
         if !mute.is_empty() {
             out.send(mute, Message::Decided { slot, entry: entry.clone() });
         }
@@ -86,6 +98,8 @@ impl MultiPaxosNode {
             place.age += 1;
             if place.age > 2 && !self.learner.is_chosen(slot) {
                 place.age = 1;
+                self.peers.missed(place.asked.difference(place.votes));
+                place.asked = self.layout.acceptors;
                 let missing = self.layout.acceptors.difference(place.votes);
                 out.send(missing, Message::Phase2a { ballot, slot, entry: place.entry.clone() });
             }
@@ -106,6 +120,7 @@ impl MultiPaxosNode {
             && leading.ballot == ballot
         {
             leading.heard_from.insert(from);
+            self.peers.heard(from);
         }
     }
 }

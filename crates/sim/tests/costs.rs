@@ -2,10 +2,10 @@
 //! one-way delays from submission to the commit at the node that was asked, where it can be
 //! executed and answered at once. The figures of the protocols' sheets, counted.
 
-use isegoria_bpaxos::simple::SimpleBpaxos;
+use isegoria_bpaxos::simple::{self, SimpleBpaxos};
 use isegoria_bpaxos::unanimous::{self, Fast, UnanimousBpaxos};
 use isegoria_epaxos::atlas::{self, Atlas};
-use isegoria_epaxos::epaxos::Epaxos;
+use isegoria_epaxos::epaxos::{self, Epaxos};
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{Input, Node, Outbox, Protocol, step};
 use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, QuorumSystem, RequestId};
@@ -146,6 +146,59 @@ fn atlas_takes_two_messages_for_each_of_its_fast_quorum_and_one_a_peer() {
 #[test]
 fn multipaxos_takes_three_messages_a_peer_and_two_delays_at_its_leader() {
     costs::<MultiPaxos>(&Default::default(), |n| 3 * (n - 1), false);
+}
+
+/// With `thrifty` a quorum is asked and answers; those who were not asked are told the value.
+#[test]
+fn thrifty_proposers_ask_a_quorum() {
+    let epaxos = epaxos::Options { thrifty: true, ..Default::default() };
+    let fast = |n| [(3, 2), (5, 3), (7, 5)].into_iter().find(|(nodes, _)| *nodes == n).expect("n − e").1;
+    costs::<Epaxos>(&epaxos, |n| 2 * (fast(n) - 1) + n - 1, true);
+    let simple = simple::Options { thrifty: true, ..Default::default() };
+    costs::<SimpleBpaxos>(&simple, |n| 4 * (n / 2) + n - 1, true);
+    let multipaxos = isegoria_multipaxos::Options { thrifty: true, ..Default::default() };
+    costs::<MultiPaxos>(&multipaxos, |n| 2 * (n / 2) + (n - 1) + (n - 1 - n / 2), false);
+}
+
+/// The node that a thrifty proposer asks first is silent: one command waits for it until the
+/// others are asked, `timer` running out so often, and no other; and once it is heard it is asked again.
+fn fall_back<P: Protocol>(options: &P::Options, timer: &<P::Node as Node>::Timer, wait: u32) {
+    let mut rounds = Rounds::<P>::start(3, options);
+    let [leader, near] = [0, 1].map(NodeId::new);
+    rounds.silent = Some(near);
+    let first = rounds.submit(leader, 0);
+    let (mut tick_count, mut committed) = (0, false);
+    while !committed {
+        while !rounds.travelling.is_empty() {
+            committed |= rounds.deliver(&first).contains(&leader);
+        }
+        if !committed {
+            tick_count += 1;
+            rounds.step(leader, Input::Timer(timer.clone()));
+        }
+    }
+    assert!((wait..=2 * wait).contains(&tick_count), "{}: {tick_count} ticks, not {wait}", P::NAME);
+    for number in 1..10 {
+        assert_eq!(rounds.cost(leader, number).1, P::DELAY_COUNT, "{}: no wait", P::NAME);
+    }
+    rounds.silent = None;
+    rounds.step(leader, Input::Trust(near));
+    rounds.step(leader, Input::Timer(timer.clone()));
+    while !rounds.travelling.is_empty() {
+        rounds.deliver(&Batch::noop());
+    }
+    rounds.submit(leader, 10);
+    assert!(rounds.travelling.iter().any(|(_, to, _)| *to == near), "{}: it is asked again", P::NAME);
+}
+
+#[test]
+fn a_thrifty_proposer_falls_back_once() {
+    let epaxos = epaxos::Options { thrifty: true, ..Default::default() };
+    fall_back::<Epaxos>(&epaxos, &epaxos::Timer::Tick, epaxos.repeat_ms / epaxos.tick_ms);
+    let simple = simple::Options { thrifty: true, ..Default::default() };
+    fall_back::<SimpleBpaxos>(&simple, &simple::Timer::Tick, simple.repeat_ms / simple.tick_ms);
+    let multipaxos = isegoria_multipaxos::Options { thrifty: true, ..Default::default() };
+    fall_back::<MultiPaxos>(&multipaxos, &isegoria_multipaxos::Timer::Heartbeat, 3);
 }
 
 /// One of three is silent, and nobody suspects it: one command waits for it, and no other.

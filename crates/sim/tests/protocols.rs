@@ -61,6 +61,18 @@ fn atlas() {
     }
 }
 
+/// Quorums alone are asked, and the others where these do not answer.
+#[test]
+fn thrifty_proposers() {
+    let config = SimConfig { node_count: Some(5), ..SimConfig::default() };
+    let epaxos = isegoria_epaxos::epaxos::Options { thrifty: true, ..Default::default() };
+    hold::<Epaxos>(&config, &epaxos, 100..115);
+    let simple = isegoria_bpaxos::simple::Options { thrifty: true, ..Default::default() };
+    hold::<SimpleBpaxos>(&SimConfig::default(), &simple, 100..115);
+    let multipaxos = isegoria_multipaxos::Options { thrifty: true, ..Default::default() };
+    hold::<MultiPaxos>(&SimConfig::default(), &multipaxos, 100..120);
+}
+
 /// Windows that are always full, and a log whose votes do not fit into one report.
 #[test]
 fn small_windows() {

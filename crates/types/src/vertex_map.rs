@@ -148,6 +148,15 @@ impl<T> VertexMap<T> {
         })
     }
 
+    /// As [`VertexMap::iter`], to change the values.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Vertex, &mut T)> {
+        self.columns.iter_mut().enumerate().flat_map(|(index, column)| {
+            (column.base..).zip(&mut column.cells).filter_map(move |(number, cell)| {
+                cell.as_mut().map(|value| (Vertex::new(NodeId::new(index), number), value))
+            })
+        })
+    }
+
     /// The number of vertices between the floor and the ends, with a value or without.
     #[must_use]
     pub fn span(&self) -> usize {

@@ -3,15 +3,17 @@ use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::repeats_at;
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_types::{
+    Ballot, Batch, DepSet, Footprint, Layout, NodeId, NodeSet, Prefix, Quorum, Refusal, Vertex,
+};
 
 /// How far an own vertex is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// Asks the dependency nodes.
-    Asking { footprint: Footprint, answers: NodeSet, deps: DepSet },
+    /// Asks dependency nodes.
+    Asking { footprint: Footprint, asked: NodeSet, answers: NodeSet, deps: DepSet },
     /// Asks for votes in ballot 0.
-    Proposing { deps: DepSet, votes: NodeSet },
+    Proposing { deps: DepSet, asked: NodeSet, votes: NodeSet },
     /// Somebody recovers it: wait for what is chosen. The dependencies, if they were
     /// complete, are those of the one value proposed in ballot 0.
     Outbid { deps: Option<DepSet> },
@@ -27,13 +29,24 @@ impl SimpleNode {
             Ok(_) => return out.refusals.push((batch, Refusal::Unavailable)),
             Err(refusal) => return out.refusals.push((batch, refusal)),
         };
+        let asked = self.asked_first(&self.layout.quorums.dependency, self.layout.dependency);
         let (answers, deps) = (NodeSet::EMPTY, DepSet::default());
-        let stage = Stage::Asking { footprint: footprint.clone(), answers, deps };
+        let stage = Stage::Asking { footprint: footprint.clone(), asked, answers, deps };
         if let Some(below) = self.proposals.open(batch, stage) {
             out.persist(Record::Reserved { below });
         }
         let _ = self.cell(vertex);
-        self.ask(self.layout.dependency, vertex, footprint, out);
+        self.ask(asked, vertex, footprint, out);
+    }
+
+    /// All of these, or with `thrifty` a quorum.
+    fn asked_first(&self, quorum: &Quorum, all: NodeSet) -> NodeSet {
+        if self.options.thrifty { self.peers.quorum(self.own, quorum, self.given_up()) } else { all }
+    }
+
+    /// Nodes that are not asked first.
+    fn given_up(&self) -> NodeSet {
+        self.recovery.suspected().union(self.peers.silent())
     }
 
     fn ask(&mut self, to: NodeSet, vertex: Vertex, footprint: Footprint, out: &mut Outbox<Self>) {
@@ -51,6 +64,7 @@ impl SimpleNode {
         deps: &DepSet,
         out: &mut Outbox<Self>,
     ) {
+        let acceptors = self.asked_first(&self.layout.quorums.phase2, self.layout.acceptors);
         let Some(proposal) = self.proposals.get_mut(vertex) else { return };
         let Stage::Asking { answers, deps: union, .. } = &mut proposal.stage else { return };
         answers.insert(from);
@@ -61,10 +75,10 @@ impl SimpleNode {
         let deps = std::mem::take(union);
         let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
         let conflicting = !self.floor.covers(deps.as_prefix());
-        proposal.stage = Stage::Proposing { deps, votes: NodeSet::EMPTY };
+        proposal.stage = Stage::Proposing { deps, asked: acceptors, votes: NodeSet::EMPTY };
         out.events.push(Event::Proposed { vertex, conflicting });
         let ballot = Ballot::initial(self.own);
-        out.send(self.layout.acceptors, Message::Phase2a { vertex, ballot, value });
+        out.send(acceptors, Message::Phase2a { vertex, ballot, value });
     }
 
     /// The node has dropped more than this leader knew to be executed everywhere.
@@ -93,28 +107,34 @@ impl SimpleNode {
         out: &mut Outbox<Self>,
     ) {
         let own = ballot == Ballot::initial(self.own) && vertex.leader == self.own;
-        let value = if own {
+        let (value, asked) = if own {
             let Some(proposal) = self.proposals.get_mut(vertex) else { return };
-            let Stage::Proposing { deps, votes } = &mut proposal.stage else { return };
+            let Stage::Proposing { deps, asked, votes } = &mut proposal.stage else { return };
             votes.insert(from);
             if !self.layout.quorums.phase2.is_quorum(*votes) {
                 return;
             }
-            Value { batch: proposal.batch.clone(), deps: deps.clone() }
+            (Value { batch: proposal.batch.clone(), deps: deps.clone() }, *asked)
         } else {
             let Some(attempt) = self.recovery.attempt(vertex) else { return };
             if !attempt.on_vote(from, ballot, &self.layout.quorums.phase2) {
                 return;
             }
-            attempt.value().expect("voted for").clone()
+            (attempt.value().expect("voted for").clone(), self.layout.acceptors)
         };
-        self.announce(vertex, ballot, value, out);
+        self.announce((vertex, ballot), value, asked, out);
     }
 
-    /// A quorum voted: tell everybody. Acceptors hold the value with their vote.
-    fn announce(&mut self, vertex: Vertex, ballot: Ballot, value: Value, out: &mut Outbox<Self>) {
-        out.send(self.layout.acceptors.without(self.own), Message::Commit { vertex, ballot });
-        let mute = self.mute().without(self.own);
+    /// A quorum voted: tell everybody. Acceptors that were asked hold the value with their vote.
+    fn announce(
+        &mut self,
+        (vertex, ballot): (Vertex, Ballot),
+        value: Value,
+        asked: NodeSet,
+        out: &mut Outbox<Self>,
+    ) {
+        out.send(asked.without(self.own), Message::Commit { vertex, ballot });
+        let mute = self.mute().union(self.layout.acceptors.difference(asked)).without(self.own);
         if !mute.is_empty() {
             out.send(mute, Message::Chosen { vertex, value: value.clone() });
         }
@@ -143,27 +163,41 @@ impl SimpleNode {
         self.on_submit(batch, footprint, out);
     }
 
-    /// Repeats what was not answered, at doubling ages.
+    /// Repeats what was not answered, at doubling ages, and asks all, then.
     pub(crate) fn repeat_own(&mut self, out: &mut Outbox<Self>) {
         let repeat = self.options.ticks(self.options.repeat_ms);
-        let ballot = Ballot::initial(self.own);
-        let mut asks = Vec::new();
+        let (ballot, given_up) = (Ballot::initial(self.own), self.given_up());
+        let Layout { dependency, acceptors, .. } = *self.layout;
+        // Whoever is down is not waited for: with `thrifty`, some have not been asked yet.
+        let is_short = |asked: NodeSet, missing: NodeSet, all: NodeSet| {
+            asked != all && !missing.intersection(given_up).is_empty()
+        };
+        let (mut late, mut asks) = (NodeSet::EMPTY, Vec::new());
         self.proposals.tick();
-        for (vertex, proposal) in self.proposals.iter() {
+        for (vertex, proposal) in self.proposals.iter_mut() {
             let due = repeats_at(proposal.age, repeat);
-            match &proposal.stage {
-                Stage::Asking { footprint, answers, .. } if due => {
-                    let missing = self.layout.dependency.difference(*answers);
-                    asks.push((missing, vertex, footprint.clone()));
+            match &mut proposal.stage {
+                Stage::Asking { footprint, asked, answers, .. } => {
+                    let missing = asked.difference(*answers);
+                    if due || is_short(*asked, missing, dependency) {
+                        late = late.union(missing);
+                        *asked = dependency;
+                        asks.push((dependency.difference(*answers), vertex, footprint.clone()));
+                    }
                 }
-                Stage::Proposing { deps, votes } if due => {
-                    let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
-                    let missing = self.layout.acceptors.difference(*votes);
-                    out.send(missing, Message::Phase2a { vertex, ballot, value });
+                Stage::Proposing { deps, asked, votes } => {
+                    let missing = asked.difference(*votes);
+                    if due || is_short(*asked, missing, acceptors) {
+                        late = late.union(missing);
+                        *asked = acceptors;
+                        let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
+                        out.send(acceptors.difference(*votes), Message::Phase2a { vertex, ballot, value });
+                    }
                 }
-                _ => {}
+                Stage::Outbid { .. } => {}
             }
         }
+        self.peers.missed(late);
         for (missing, vertex, footprint) in asks {
             self.ask(missing, vertex, footprint, out);
         }

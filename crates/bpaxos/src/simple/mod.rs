@@ -12,7 +12,7 @@
 //! | decided | | | anything → `Chosen` | |
 //! | forgotten | | request below its floor → `StaleFloor` | below `W` → `Gced` | |
 //!
-//! Messages a vertex, co-located and without thriftiness: 5(n−1).
+//! Messages a vertex, co-located: 5(n−1); with `thrifty` 4(q−1) + n−1, q the size of the quorums.
 //!
 //! Invariants: **Agreement**, one value a vertex, by Paxos; **Visibility**, of two
 //! chosen conflicting vertices one has the other in its dependencies, because any two
@@ -23,7 +23,7 @@
 //! vertices, promises, votes, ballots of attempts. That a value is chosen is only
 //! noted: the votes prove it.
 //!
-//! Not done: thriftiness, quorum reads, reconfiguration.
+//! Not done: quorum reads, reconfiguration.
 
 mod acceptor;
 mod admit;

@@ -6,7 +6,7 @@ use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
-use isegoria_proposer::{Progress, Recoveries};
+use isegoria_proposer::{Peers, Progress, Recoveries};
 use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub struct SimpleNode {
     pub(crate) index: Option<KeyedIndex>,
     /// Own vertices that are not chosen yet.
     pub(crate) proposals: Proposals<Stage>,
+    pub(crate) peers: Peers,
     pub(crate) recovery: Recoveries<Progress<Value>>,
     /// Executed by every replica, or cut; carried by requests. What the replica beside
     /// this node has executed of it is forgotten here.
@@ -40,6 +41,7 @@ impl SimpleNode {
             cells: VertexMap::default(),
             index: indexes.then(|| KeyedIndex::new(layout.leaders, own.index() as u64)),
             proposals: Proposals::new(own),
+            peers: Peers::new(own, layout.node_count),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),
@@ -131,6 +133,7 @@ impl SimpleNode {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
+        self.peers.heard(from);
         match message {
             Message::DepRequest { vertex, footprint, floor } => {
                 self.on_dep_request(vertex, footprint, &floor, out);
@@ -165,7 +168,11 @@ impl Node for SimpleNode {
             Input::Message { from, message } => self.on_message(from, message, out),
             Input::Timer(Timer::Tick) => self.on_tick(out),
             Input::Suspect(node) => self.recovery.suspect(node, true),
-            Input::Trust(node) => self.recovery.suspect(node, false),
+            Input::Trust(node) => {
+                self.recovery.suspect(node, false);
+                self.peers.heard(node);
+            }
+            Input::Nearest(others) => self.peers.on_nearest(&others),
             Input::Blocked(vertex) => {
                 // Makes the vertex known, so that it is looked after. One that is too far away
                 // is waited for by a replica that has much to catch up on.
@@ -179,7 +186,7 @@ impl Node for SimpleNode {
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.cells.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, false, out);
             }
-            Input::Nearest(_) | Input::Learned(..) => {}
+            Input::Learned(..) => {}
         }
     }
 
@@ -256,7 +263,8 @@ impl Node for SimpleNode {
     }
 
     fn fingerprint(&self, mut state: &mut dyn Hasher) {
-        (&self.cells, &self.proposals, &self.recovery, &self.floor, &self.executed).hash(&mut state);
+        (&self.cells, &self.proposals, &self.peers, &self.recovery, &self.floor, &self.executed)
+            .hash(&mut state);
         if let Some(index) = &self.index {
             index.checkpoint().hash(&mut state);
         }

@@ -3,10 +3,13 @@ use isegoria_node::ConfigError;
 use isegoria_proposer::Patience;
 use serde::{Deserialize, Serialize};
 
-/// Options of Simple BPaxos: `simple-bpaxos:recovery_ms=500`.
+/// Options of Simple BPaxos: `simple-bpaxos:thrifty=true,recovery_ms=500`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
+    /// Ask quorums, of the nearest nodes that seem alive, and the others only if they do not
+    /// answer within `repeat_ms`: fewer messages, but one slow node holds commands up.
+    pub thrifty: bool,
     /// Pause between looks at what is not settled, ms; jittered by a quarter.
     pub tick_ms: u32,
     /// A vertex of a leader that seems alive is recovered after this long, ms.
@@ -24,6 +27,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            thrifty: false,
             tick_ms: 50,
             recovery_ms: 1000,
             suspect_ms: 100,

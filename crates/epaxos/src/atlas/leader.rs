@@ -4,18 +4,14 @@ use crate::atlas::message::{Message, Record};
 use crate::atlas::node::AtlasNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
-use isegoria_proposer::{Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
+use isegoria_proposer::{Peers, Tally, repeats_at};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Quorum, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
     pub(crate) proposals: Proposals<Stage>,
-    /// The others, nearest first as far as is known.
-    nearest: Vec<NodeId>,
-    /// Nodes that were waited for in vain since they last answered: they are not asked first,
-    /// so that one that is silent and not suspected costs one wait and not one a command.
-    silent: NodeSet,
+    pub(crate) peers: Peers,
 }
 
 /// How far an own vertex is.
@@ -37,29 +33,8 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 }
 
 impl Leader {
-    /// Until it is said who is near, the next ones in the ring are: then each node is in as
-    /// many fast quorums as any other.
     pub(crate) fn new(own: NodeId, node_count: usize, tail_ticks: u64) -> Leader {
-        let nearest = own.ring(node_count).collect();
-        Leader { proposals: Proposals::with_tail(own, tail_ticks), nearest, silent: NodeSet::EMPTY }
-    }
-
-    /// A hint: whom it leaves out comes last, in the order that was.
-    pub(crate) fn on_nearest(&mut self, others: &[NodeId]) {
-        let place = |node: &NodeId| others.iter().position(|other| other == node).unwrap_or(others.len());
-        self.nearest.sort_by_key(place);
-    }
-
-    /// A node is up again, as far as one can see.
-    pub(crate) fn on_trust(&mut self, node: NodeId) {
-        self.silent = self.silent.without(node);
-    }
-
-    /// The nearest nodes, with this one; those that are not waited for come last.
-    fn fast_quorum(&self, own: NodeId, size: usize, given_up: NodeSet) -> NodeSet {
-        let (late, first): (Vec<NodeId>, Vec<NodeId>) =
-            self.nearest.iter().partition(|node| given_up.contains(**node));
-        std::iter::once(own).chain(first).chain(late).take(size).collect()
+        Leader { proposals: Proposals::with_tail(own, tail_ticks), peers: Peers::new(own, node_count) }
     }
 }
 
@@ -76,7 +51,8 @@ impl AtlasNode {
             out.events.push(Event::HeldBack { at: self.own });
             return self.leader.proposals.hold(batch);
         }
-        let quorum = self.leader.fast_quorum(self.own, self.fast_size, self.given_up());
+        let fast = Quorum::AtLeast { members: self.layout.nodes(), count: self.fast_size };
+        let quorum = self.leader.peers.quorum(self.own, &fast, self.given_up());
         let deps = self.conflicts(vertex, footprint);
         let mut acks = Tally::default();
         acks.answer(self.own, deps.clone());
@@ -133,7 +109,7 @@ impl AtlasNode {
 
     /// Nodes whose answers are not waited for.
     fn given_up(&self) -> NodeSet {
-        self.recovery.suspected().union(self.leader.silent)
+        self.recovery.suspected().union(self.leader.peers.silent())
     }
 
     /// Goes on with an own vertex of ballot 0 as far as its answers lead.
@@ -278,7 +254,7 @@ impl AtlasNode {
             }
         }
         if !late.is_empty() {
-            self.leader.silent = self.leader.silent.union(late);
+            self.leader.peers.missed(late);
             self.advance_all(out);
         }
     }

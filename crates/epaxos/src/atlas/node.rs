@@ -163,7 +163,7 @@ impl AtlasNode {
 
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
         // It may have been waited for in vain, and not been asked since.
-        self.leader.on_trust(from);
+        self.leader.peers.heard(from);
         match message {
             Message::Collect { vertex, batch, deps, floor, quorum } => {
                 self.on_collect(vertex, Request { batch, deps, floor, quorum }, out);
@@ -203,9 +203,9 @@ impl Node for AtlasNode {
             }
             Input::Trust(node) => {
                 self.recovery.suspect(node, false);
-                self.leader.on_trust(node);
+                self.leader.peers.heard(node);
             }
-            Input::Nearest(others) => self.leader.on_nearest(&others),
+            Input::Nearest(others) => self.leader.peers.on_nearest(&others),
             Input::Blocked(vertex) => {
                 // Makes the vertex known, so that it is looked after. One that is too far away
                 // is waited for by a replica that has much to catch up on.

@@ -5,24 +5,22 @@ use crate::epaxos::message::{Message, Record};
 use crate::epaxos::node::EpaxosNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
-use isegoria_proposer::{Tally, repeats_at};
+use isegoria_proposer::{Peers, Tally, repeats_at};
 use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
     pub(crate) proposals: Proposals<Stage>,
-    /// Nodes that were waited for in vain since they last answered: they are not waited for
-    /// again, so that one that is silent and not suspected costs one wait and not one a command.
-    silent: NodeSet,
+    pub(crate) peers: Peers,
 }
 
 /// How far an own vertex is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// Ballot 0: everybody says what it depends on, beside what this leader's own answer has.
-    /// The floor is the one that it has with its number, whatever was collected since.
-    PreAccept { oks: Tally<DepSet>, floor: Prefix },
+    /// Ballot 0: everybody who is asked says what it depends on, beside what this leader's own
+    /// answer has. The floor is the one that it has with its number, whatever was collected since.
+    PreAccept { oks: Tally<DepSet>, asked: NodeSet, floor: Prefix },
     /// Ballot 1: votes for the union of what was said.
     Slow { deps: DepSet, votes: NodeSet },
     /// Somebody recovers it: wait for what is chosen.
@@ -36,8 +34,8 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 }
 
 impl Leader {
-    pub(crate) fn new(own: NodeId, tail_ticks: u64) -> Leader {
-        Leader { proposals: Proposals::with_tail(own, tail_ticks), silent: NodeSet::EMPTY }
+    pub(crate) fn new(own: NodeId, node_count: usize, tail_ticks: u64) -> Leader {
+        Leader { proposals: Proposals::with_tail(own, tail_ticks), peers: Peers::new(own, node_count) }
     }
 }
 
@@ -58,15 +56,24 @@ impl EpaxosNode {
         let mut oks = Tally::default();
         oks.answer(self.own, deps.clone());
         let floor = self.floor.clone();
-        let stage = Stage::PreAccept { oks, floor: floor.clone() };
+        let to = self.asked_first();
+        let stage = Stage::PreAccept { oks, asked: to, floor: floor.clone() };
         if let Some(below) = self.leader.proposals.open(batch.clone(), stage) {
             out.persist(Record::Reserved { below });
         }
         let asked = PreAccepted { batch: batch.clone(), initial: deps.clone(), deps: Some(deps.clone()) };
         self.note_asked(vertex, asked, out);
-        let others = self.layout.nodes().without(self.own);
-        out.send(others, Message::PreAccept { vertex, batch, deps, floor });
+        out.send(to.without(self.own), Message::PreAccept { vertex, batch, deps, floor });
         self.advance(vertex, self.given_up(), out);
+    }
+
+    /// All nodes, or with `thrifty` a fast quorum.
+    fn asked_first(&self) -> NodeSet {
+        if self.options.thrifty {
+            self.leader.peers.quorum(self.own, &self.sizes.fast_quorum(), self.given_up())
+        } else {
+            self.layout.nodes()
+        }
     }
 
     pub(crate) fn on_pre_accept_ok(
@@ -76,7 +83,7 @@ impl EpaxosNode {
         deps: DepSet,
         out: &mut Outbox<Self>,
     ) {
-        self.leader.silent = self.leader.silent.without(from);
+        self.leader.peers.heard(from);
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::PreAccept { oks, .. } = &mut proposal.stage else { return };
         oks.answer(from, deps);
@@ -115,24 +122,33 @@ impl EpaxosNode {
 
     /// Nodes whose answers are not waited for.
     fn given_up(&self) -> NodeSet {
-        self.recovery.suspected().union(self.leader.silent)
+        self.recovery.suspected().union(self.leader.peers.silent())
     }
 
     /// Goes on with an own vertex of ballot 0 as far as its answers lead.
     pub(crate) fn advance(&mut self, vertex: Vertex, given_up: NodeSet, out: &mut Outbox<Self>) {
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
-        let Stage::PreAccept { oks, .. } = &proposal.stage else { return };
-        let batch = proposal.batch.clone();
-        match outlook(self.own, oks, self.sizes, given_up) {
-            Outlook::Open => {}
+        let Stage::PreAccept { oks, asked, .. } = &proposal.stage else { return };
+        let (batch, asked) = (proposal.batch.clone(), *asked);
+        let others = self.layout.nodes().difference(asked);
+        match outlook(self.own, oks, self.sizes, given_up.union(others)) {
+            Outlook::Open => {
+                if asked.difference(oks.set()).difference(given_up).is_empty() {
+                    self.ask_others(vertex, out);
+                }
+            }
             Outlook::Fast => {
                 let deps = oks.get(self.own).expect("its own answer").clone();
                 out.persist(Record::FastChosen { vertex });
                 out.events.push(Event::Path { vertex, fast: true });
                 self.note_proposed(vertex, &deps, out);
-                let others = self.layout.nodes().without(self.own);
-                out.send(others, Message::Commit { vertex, ballot: Ballot::initial(self.own) });
-                self.decide(vertex, Value { batch, deps }, out);
+                let value = Value { batch, deps };
+                let ballot = Ballot::initial(self.own);
+                out.send(asked.without(self.own), Message::Commit { vertex, ballot });
+                if !others.is_empty() {
+                    out.send(others, Message::Chosen { vertex, value: value.clone() });
+                }
+                self.decide(vertex, value, out);
             }
             Outlook::Slow(deps) => {
                 proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
@@ -142,6 +158,27 @@ impl EpaxosNode {
                 out.send(self.layout.nodes(), Message::Phase2a { vertex, ballot, value });
             }
         }
+    }
+
+    /// Asks those who were not asked, too.
+    fn ask_others(&mut self, vertex: Vertex, out: &mut Outbox<Self>) {
+        let all = self.layout.nodes();
+        let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
+        let Stage::PreAccept { asked, .. } = &mut proposal.stage else { return };
+        let others = all.difference(*asked);
+        *asked = all;
+        if !others.is_empty() {
+            self.ask(vertex, others, out);
+        }
+    }
+
+    /// Asks (again) what the vertex depends on.
+    fn ask(&self, vertex: Vertex, whom: NodeSet, out: &mut Outbox<Self>) {
+        let Some(proposal) = self.leader.proposals.get(vertex) else { return };
+        let Stage::PreAccept { oks, floor, .. } = &proposal.stage else { return };
+        let deps = oks.get(self.own).expect("its own answer").clone();
+        let (batch, floor) = (proposal.batch.clone(), floor.clone());
+        out.send(whom, Message::PreAccept { vertex, batch, deps, floor });
     }
 
     fn note_proposed(&self, vertex: Vertex, deps: &DepSet, out: &mut Outbox<Self>) {
@@ -211,21 +248,18 @@ impl EpaxosNode {
         self.leader.proposals.tick();
         for (vertex, proposal) in self.leader.proposals.iter() {
             let due = repeats_at(proposal.age, repeat);
-            let batch = || proposal.batch.clone();
             match &proposal.stage {
-                Stage::PreAccept { oks, floor } => {
-                    let missing = all.difference(oks.set());
+                Stage::PreAccept { oks, asked, .. } => {
+                    let missing = asked.difference(oks.set());
                     if due {
-                        let deps = oks.get(self.own).expect("its own answer").clone();
-                        let floor = floor.clone();
-                        out.send(missing, Message::PreAccept { vertex, batch: batch(), deps, floor });
+                        self.ask(vertex, missing, out);
                     }
-                    if proposal.age >= slow {
+                    if proposal.age >= slow || (due && *asked != all) {
                         late = late.union(missing);
                     }
                 }
                 Stage::Slow { deps, votes } if due => {
-                    let value = Value { batch: batch(), deps: deps.clone() };
+                    let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
                     let (missing, ballot) = (all.difference(*votes), slow_ballot(self.own));
                     out.send(missing, Message::Phase2a { vertex, ballot, value });
                 }
@@ -233,7 +267,7 @@ impl EpaxosNode {
             }
         }
         if !late.is_empty() {
-            self.leader.silent = self.leader.silent.union(late);
+            self.leader.peers.missed(late);
             self.advance_all(out);
         }
     }

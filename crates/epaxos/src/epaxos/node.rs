@@ -51,7 +51,7 @@ impl EpaxosNode {
             instances: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
             past: Past::new(layout, own.index() as u64),
-            leader: Leader::new(own, options.ticks(options.tail_ms)),
+            leader: Leader::new(own, layout.node_count, options.ticks(options.tail_ms)),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             waiting: BTreeMap::new(),
             announcements: Announcements::new(layout.node_count),
@@ -214,7 +214,15 @@ impl EpaxosNode {
         self.waiting.retain(|vertex, _| !dropped.contains(*vertex));
     }
 
+    /// With `thrifty` a node that was waited for in vain may not have been asked since.
+    fn on_sign_of_life(&mut self, node: NodeId) {
+        if self.options.thrifty {
+            self.leader.peers.heard(node);
+        }
+    }
+
     fn on_message(&mut self, from: NodeId, message: Message, out: &mut Outbox<Self>) {
+        self.on_sign_of_life(from);
         match message {
             Message::PreAccept { vertex, batch, deps, floor } => {
                 self.on_pre_accept(vertex, (batch, deps), &floor, out);
@@ -258,7 +266,11 @@ impl Node for EpaxosNode {
                 self.recovery.suspect(node, true);
                 self.advance_all(out);
             }
-            Input::Trust(node) => self.recovery.suspect(node, false),
+            Input::Trust(node) => {
+                self.recovery.suspect(node, false);
+                self.on_sign_of_life(node);
+            }
+            Input::Nearest(others) => self.leader.peers.on_nearest(&others),
             Input::Blocked(vertex) => {
                 // Makes the vertex known, so that it is looked after. One that is too far away
                 // is waited for by a replica that has much to catch up on.
@@ -272,7 +284,7 @@ impl Node for EpaxosNode {
             Input::Learned(Order::Vertex(vertex, deps), batch) if self.instances.admits(vertex) => {
                 self.learn(vertex, Value { batch, deps }, out);
             }
-            Input::Nearest(_) | Input::Learned(..) => {}
+            Input::Learned(..) => {}
         }
     }
 

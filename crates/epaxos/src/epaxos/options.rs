@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The highest round that belongs to the leader of a vertex.
 pub(crate) const RESERVED_ROUND: u32 = 1;
 
-/// Options of EPaxos*: `epaxos:f=1,e=1`.
+/// Options of EPaxos*: `epaxos:f=1,e=1,thrifty=true`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
@@ -16,6 +16,9 @@ pub struct Options {
     /// How many may be down with the fast path still there: at most f, and n ≥ 2e+f−1. The
     /// most that is allowed, if left out.
     pub e: Option<usize>,
+    /// Ask a fast quorum, the nearest of those that seem alive, and the others only if it does
+    /// not answer within `repeat_ms`: fewer messages, but one slow node holds commands up.
+    pub thrifty: bool,
     /// A leader that has a quorum of answers waits this long for those of nodes that seem
     /// alive, ms, before it takes the slow path; longer than a round trip to the farthest.
     /// Whoever was waited for in vain is not waited for again before it answers.
@@ -42,6 +45,7 @@ impl Default for Options {
         Options {
             f: None,
             e: None,
+            thrifty: false,
             slow_ms: 500,
             tick_ms: 50,
             recovery_ms: 1000,
@@ -76,6 +80,10 @@ impl Sizes {
     #[must_use]
     pub fn fast(self) -> usize {
         self.n - self.e
+    }
+
+    pub(crate) fn fast_quorum(self) -> Quorum {
+        Quorum::AtLeast { members: NodeSet::first(self.n), count: self.fast() }
     }
 
     pub(crate) fn quorums(self) -> Quorums {
