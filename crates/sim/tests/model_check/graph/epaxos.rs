@@ -178,8 +178,8 @@ fn two_vertices() {
             claim(
                 name,
                 "two vertices; one recovery of each by the node that leads neither; only answers tell what is chosen",
-                11_978_978,
-                26,
+                18_467_110,
+                39,
             ),
             epaxos(&TWO_WRITES)
                 .recoveries(&[2], 0, 1)
