@@ -1,4 +1,5 @@
-//! Model check: every reachable state of small clusters (f = 1), of the very nodes that
+//! Model check: every reachable state of small clusters (f = 1; five nodes with f = 2 where
+//! two are dead), of the very nodes that
 //! run in production, with `stateright`; and the execution engine on every small digraph.
 //!
 //! What is driven is `isegoria_node::step` and the real `Gate`, on a network that loses,
@@ -8,8 +9,8 @@
 //! situations that must be reached, and has siblings with a planted fault that must be
 //! found.
 //!
-//! The short size runs with every `cargo test`, within half a minute of CPU time. The
-//! long one takes some ten minutes and 3 GB; what it printed is kept in
+//! The short size runs with every `cargo test`, within a minute of CPU time. The
+//! long one takes some fifteen minutes and up to 8 GB; what it printed is kept in
 //! `results/model-check/full.md`:
 //!
 //! ```text
@@ -17,7 +18,7 @@
 //! ```
 //!
 //! Not here: liveness, collecting what is executed everywhere, snapshots, more than
-//! three nodes, more than one crash. The simulator goes there, by sampling.
+//! five nodes, more than one crash. The simulator goes there, by sampling.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // It is told by the environment how far to go.
 
 mod checker;
