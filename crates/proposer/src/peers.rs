@@ -1,8 +1,8 @@
 use isegoria_types::{NodeId, NodeSet, Quorum};
 
 /// The other nodes as a proposer sees them: who is near, and who was waited for in vain. It
-/// decides whom to ask first, and for whom not to wait: a node that is silent and that nobody
-/// suspects costs one wait and not one a command.
+/// decides whom to ask first, and for whom not to wait: a node of which nothing is heard and that
+/// nobody suspects costs one wait and not one a command.
 ///
 /// Safety never depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -154,7 +154,7 @@ fn reread(table: &SessionTable) -> SessionTable {
 
 /// Two replicas execute the same commuting requests, some of them twice, in two
 /// orders; between barriers (expiries) everything may be swapped. Their labels are any,
-/// also within one session: a client that errs must not drive replicas apart.
+/// also within one session: a client that errs in them must not drive replicas apart.
 #[test]
 fn the_order_of_commuting_requests_leaves_no_trace() {
     for seed in 0..4_000u64 {

@@ -15,8 +15,8 @@
 //! a *label*: the generation that its session was opened in. A session that was not in
 //! the table when the current generation began is registered, and served in this
 //! generation, only under a label of at least the current generation less one. That
-//! looks at nothing that commuting requests change, so that every replica says the same
-//! of a request, whatever labels a client makes up. And no session is ever registered
+//! looks at nothing that commuting requests change, so that every replica refuses the
+//! same requests, whatever labels a client makes up. And no session is ever registered
 //! twice, and no request executed twice:
 //!
 //! * Let a session with label `l` be registered in generation `c`; `l <= c`, as labels
@@ -31,9 +31,11 @@
 //! lowest were refused for nothing. A label above the current generation is taken for
 //! the current one; whoever makes it up can only void its own guarantee.
 //!
-//! Not done here: the number of sessions and of requests that a client may have
-//! unanswered is bounded where clients enter, not here, since replicas may see
-//! commuting requests in different orders and would differ in what they refuse.
+//! Not done here: a client that uses one number for two different requests is not found
+//! out; if these commute, replicas may execute different ones. The number of sessions and
+//! of requests that a client may have unanswered is bounded where clients enter, not here,
+//! since replicas may see commuting requests in different orders and would differ in what
+//! they refuse.
 
 mod answers;
 

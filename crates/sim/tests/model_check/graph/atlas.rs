@@ -1,4 +1,7 @@
-//! Atlas with f = 1 and three nodes, where two are a fast quorum and its answers always fit.
+//! Atlas with f = 1 and three nodes, where two are a fast quorum and its answers always
+//! fit; and with f = 2 and five.
+//!
+//! What no model has is a crash together with two vertices.
 
 use super::judge::{
     AGREEMENT, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN, VALUE_RECOVERED,

@@ -1,5 +1,8 @@
 //! EPaxos\* with three nodes, f = e = 1, whole; and with five nodes, f = e = 2, as far as
 //! recoveries of dead leaders' vertices go.
+//!
+//! What no model has is a crash together with two vertices, and two recoveries of one vertex beside
+//! another that conflicts; nor `thrifty`, which only asks fewer.
 
 use super::judge::{
     AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN,

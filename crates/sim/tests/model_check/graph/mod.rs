@@ -17,7 +17,8 @@
 //! are as many of those as the model uses, not 512, or it would settle 511 vertices of
 //! which nobody else has ever heard. Messages about vertices beyond those that the
 //! commands get at first are lost: so a batch that a leader submits again after a noop
-//! is recorded at the leader alone. Nothing is collected: floors stay empty.
+//! is recorded at the leader alone. Nothing is collected: floors stay empty, but where a node
+//! gives up values; that it says so to others (`Gced`) is always lost.
 
 mod atlas;
 mod dependencies;
