@@ -149,6 +149,11 @@ impl MultiPaxosNode {
         if self.contradicts(base, &takeover) {
             return;
         }
+        if self.options.thrifty {
+            // The leader before may be down; whoever has just promised is not.
+            self.peers.missed(self.layout.acceptors.difference(candidate.promised));
+            candidate.promised.iter().for_each(|node| self.peers.heard(node));
+        }
         self.role = Role::Leader(Leading {
             ballot,
             base,

@@ -6,7 +6,7 @@ use isegoria_node::Outbox;
 use isegoria_types::{Ballot, Batch, NodeId, NodeSet, Refusal};
 
 /// The most slots repeated at one heartbeat.
-const REPEAT_COUNT_MAX: usize = 256;
+const REPEAT_COUNT_MAX: u64 = 256;
 
 /// The ordinary way of a batch: proposed, voted on, and repeated until it is decided.
 impl MultiPaxosNode {
@@ -94,11 +94,16 @@ impl MultiPaxosNode {
         let (ballot, base) = (leading.ballot, leading.base);
         out.set_timer(Timer::Heartbeat, self.options.heartbeat_ms..=self.options.heartbeat_ms);
         out.send(others, Message::Heartbeat { ballot, below: base });
-        for (slot, place) in (base..).zip(&mut leading.in_flight).take(REPEAT_COUNT_MAX) {
-            place.age += 1;
-            if place.age > 2 && !self.learner.is_chosen(slot) {
+        let silent = self.peers.silent();
+        for (slot, place) in (base..).zip(&mut leading.in_flight) {
+            let is_early = slot < base + REPEAT_COUNT_MAX;
+            place.age += u32::from(is_early);
+            let missing = place.asked.difference(place.votes);
+            // With `thrifty`: all that wait for one who is known to be silent are asked elsewhere at once.
+            let is_short = place.asked != self.layout.acceptors && !missing.intersection(silent).is_empty();
+            if (is_early && place.age > 2 || is_short) && !self.learner.is_chosen(slot) {
                 place.age = 1;
-                self.peers.missed(place.asked.difference(place.votes));
+                self.peers.missed(missing);
                 place.asked = self.layout.acceptors;
                 let missing = self.layout.acceptors.difference(place.votes);
                 out.send(missing, Message::Phase2a { ballot, slot, entry: place.entry.clone() });

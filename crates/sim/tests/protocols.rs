@@ -67,6 +67,8 @@ fn thrifty_proposers() {
     let config = SimConfig { node_count: Some(5), ..SimConfig::default() };
     let epaxos = isegoria_epaxos::epaxos::Options { thrifty: true, ..Default::default() };
     hold::<Epaxos>(&config, &epaxos, 100..115);
+    // Where a fast quorum is larger than a slow one.
+    hold::<Epaxos>(&SimConfig { node_count: Some(7), ..SimConfig::default() }, &epaxos, 100..106);
     let simple = isegoria_bpaxos::simple::Options { thrifty: true, ..Default::default() };
     hold::<SimpleBpaxos>(&SimConfig::default(), &simple, 100..115);
     let multipaxos = isegoria_multipaxos::Options { thrifty: true, ..Default::default() };

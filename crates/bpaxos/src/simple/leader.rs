@@ -12,8 +12,9 @@ use isegoria_types::{
 pub(crate) enum Stage {
     /// Asks dependency nodes.
     Asking { footprint: Footprint, asked: NodeSet, answers: NodeSet, deps: DepSet },
-    /// Asks for votes in ballot 0.
-    Proposing { deps: DepSet, asked: NodeSet, votes: NodeSet },
+    /// Asks for votes in ballot 0. With `thrifty` since that age: without, all have been asked,
+    /// and what is repeated goes by the age of the vertex.
+    Proposing { deps: DepSet, asked: NodeSet, votes: NodeSet, since: u64 },
     /// Somebody recovers it: wait for what is chosen. The dependencies, if they were
     /// complete, are those of the one value proposed in ballot 0.
     Outbid { deps: Option<DepSet> },
@@ -75,7 +76,8 @@ impl SimpleNode {
         let deps = std::mem::take(union);
         let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
         let conflicting = !self.floor.covers(deps.as_prefix());
-        proposal.stage = Stage::Proposing { deps, asked: acceptors, votes: NodeSet::EMPTY };
+        let since = if self.options.thrifty { proposal.age } else { 0 };
+        proposal.stage = Stage::Proposing { deps, asked: acceptors, votes: NodeSet::EMPTY, since };
         out.events.push(Event::Proposed { vertex, conflicting });
         let ballot = Ballot::initial(self.own);
         out.send(acceptors, Message::Phase2a { vertex, ballot, value });
@@ -109,7 +111,7 @@ impl SimpleNode {
         let own = ballot == Ballot::initial(self.own) && vertex.leader == self.own;
         let (value, asked) = if own {
             let Some(proposal) = self.proposals.get_mut(vertex) else { return };
-            let Stage::Proposing { deps, asked, votes } = &mut proposal.stage else { return };
+            let Stage::Proposing { deps, asked, votes, .. } = &mut proposal.stage else { return };
             votes.insert(from);
             if !self.layout.quorums.phase2.is_quorum(*votes) {
                 return;
@@ -175,20 +177,22 @@ impl SimpleNode {
         let (mut late, mut asks) = (NodeSet::EMPTY, Vec::new());
         self.proposals.tick();
         for (vertex, proposal) in self.proposals.iter_mut() {
-            let due = repeats_at(proposal.age, repeat);
+            let age = proposal.age;
             match &mut proposal.stage {
                 Stage::Asking { footprint, asked, answers, .. } => {
                     let missing = asked.difference(*answers);
+                    let due = repeats_at(age, repeat);
                     if due || is_short(*asked, missing, dependency) {
-                        late = late.union(missing);
+                        late = late.union(if due { missing } else { NodeSet::EMPTY });
                         *asked = dependency;
                         asks.push((dependency.difference(*answers), vertex, footprint.clone()));
                     }
                 }
-                Stage::Proposing { deps, asked, votes } => {
+                Stage::Proposing { deps, asked, votes, since } => {
                     let missing = asked.difference(*votes);
+                    let due = repeats_at(age - *since, repeat);
                     if due || is_short(*asked, missing, acceptors) {
-                        late = late.union(missing);
+                        late = late.union(if due { missing } else { NodeSet::EMPTY });
                         *asked = acceptors;
                         let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
                         out.send(acceptors.difference(*votes), Message::Phase2a { vertex, ballot, value });

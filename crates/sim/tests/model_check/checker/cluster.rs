@@ -193,6 +193,7 @@ impl<S: Subject> Cluster<S> {
         let count = tables.transition(transition).records.len();
         state.disks[at] = tables.append(&self.subject, state.disks[at], transition, count);
         let step = tables.transition(transition);
+        state.is_word_broken |= tables.book.claims_again(&state.facts, &step.facts);
         state.locals[at] = step.to;
         state.is_broken |= step.broken.is_some();
         state.is_word_broken |= !step.keeps_word;
@@ -297,8 +298,6 @@ impl<S: Subject> Model for Cluster<S> {
             Action::Deliver { at, transition, .. } => self.step(&mut state, tables, at, transition),
             Action::Play { at, ticket, transition } => {
                 state.used[ticket] += 1;
-                let facts = &tables.transition(transition).facts;
-                state.is_word_broken |= tables.book.claims_again(&state.facts, facts);
                 self.step(&mut state, tables, at, transition);
             }
             Action::Crash { at, lost } => {

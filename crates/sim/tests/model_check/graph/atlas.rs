@@ -5,6 +5,7 @@
 
 use super::judge::{
     AGREEMENT, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN, VALUE_RECOVERED,
+    WORD_IS_GOOD,
 };
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
@@ -14,7 +15,7 @@ use crate::commands::Touch;
 use crate::commands::Touch::Write;
 use isegoria_epaxos::atlas::{Atlas, Heard, Message, Options, Record, Timer};
 use isegoria_multileader::Value;
-use isegoria_types::Vertex;
+use isegoria_types::{DepSet, Vertex};
 
 impl Member for Atlas {
     const LEADERS_ROUND: u32 = 1;
@@ -71,6 +72,9 @@ impl Member for Atlas {
 
     fn heard(plant: Plant, message: Message) -> Message {
         match message {
+            Message::CollectAck { vertex, .. } if plant == Plant::EmptyAnswers => {
+                Message::CollectAck { vertex, deps: DepSet::default() }
+            }
             Message::Phase1b { vertex, ballot, heard } if plant == Plant::DeafRecovery => {
                 Message::Phase1b { vertex, ballot, heard: Heard { vote: None, ..heard } }
             }
@@ -229,6 +233,8 @@ fn planted_faults_are_found() {
     refute("promises forgotten at a restart", restarted().planted(Plant::ForgottenPromises), AGREEMENT);
     refute("promises told before they are durable", restarted().planted(Plant::HastyAnswers), AGREEMENT);
     refute("answers forgotten at a restart", restarted().planted(Plant::ForgottenIndex), AGREEMENT);
+    let unheard = atlas(&TWO_WRITES).planted(Plant::EmptyAnswers);
+    refute("dependencies that a leader does not hear", unheard, WORD_IS_GOOD);
     let numbers = atlas(&[(0, Write), (0, Write)]).crash_of(&[0]);
     refute("numbers forgotten at a restart", numbers.planted(Plant::ForgottenNumbers), NONTRIVIALITY);
     if is_full() {

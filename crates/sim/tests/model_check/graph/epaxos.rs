@@ -6,7 +6,7 @@
 
 use super::judge::{
     AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN,
-    VALUE_RECOVERED, VISIBILITY,
+    VALUE_RECOVERED, VISIBILITY, WORD_IS_GOOD,
 };
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
@@ -17,7 +17,7 @@ use crate::commands::Touch::Write;
 use isegoria_epaxos::epaxos::Rule::{R2, R3, R4, V1, V2, V3, V4, W1, W2, W4};
 use isegoria_epaxos::epaxos::{Epaxos, Heard, Message, Options, Record, Rule, Timer};
 use isegoria_multileader::Value;
-use isegoria_types::Vertex;
+use isegoria_types::{DepSet, Vertex};
 
 impl Member for Epaxos {
     const LEADERS_ROUND: u32 = 1;
@@ -78,6 +78,9 @@ impl Member for Epaxos {
 
     fn heard(plant: Plant, message: Message) -> Message {
         match message {
+            Message::PreAcceptOk { vertex, .. } if plant == Plant::EmptyAnswers => {
+                Message::PreAcceptOk { vertex, deps: DepSet::default() }
+            }
             Message::Phase1b { vertex, ballot, heard } if plant == Plant::DeafRecovery => {
                 Message::Phase1b { vertex, ballot, heard: Heard { vote: None, ..heard } }
             }
@@ -284,6 +287,8 @@ fn planted_faults_are_found() {
     refute("answers forgotten at a restart", restarted().planted(Plant::ForgottenIndex), AGREEMENT);
     let word = epaxos(&[(0, Write)]).recoveries(&[0, 1], 0, 1).crash_of(&[0]);
     refute("a leader's word forgotten at a restart", word.planted(Plant::ForgottenWord), AGREEMENT);
+    let unheard = epaxos(&TWO_WRITES).planted(Plant::EmptyAnswers);
+    refute("dependencies that a leader does not hear", unheard, WORD_IS_GOOD);
     let numbers = epaxos(&[(0, Write), (0, Write)]).crash_of(&[0]);
     refute("numbers forgotten at a restart", numbers.planted(Plant::ForgottenNumbers), NONTRIVIALITY);
     if is_full() {

@@ -290,7 +290,7 @@ impl<P: Member> Subject for Graph<P> {
     fn invariants(&self) -> Vec<Named> {
         use judge::{AGREEMENT, COMMITS, NONTRIVIALITY, ONE_ORDER, ONE_VALUE, VISIBILITY, WORD_IS_GOOD};
         let mut invariants = vec![AGREEMENT, COMMITS, ONE_VALUE, NONTRIVIALITY, VISIBILITY, ONE_ORDER];
-        if self.rule != FastRule::None {
+        if matches!(self.rule, FastRule::Leader { .. } | FastRule::LeaderNamed { .. }) {
             invariants.push(WORD_IS_GOOD);
         }
         invariants

@@ -15,6 +15,8 @@ pub(super) enum Plant {
     HastyAnswers,
     /// Messages to oneself go through the network.
     QueuedSelf,
+    /// A leader does not hear which dependencies are named in ballot 0.
+    EmptyAnswers,
     /// A recoverer does not hear what acceptors have voted for.
     DeafRecovery,
     /// A recoverer does not hear what speaks against a value.

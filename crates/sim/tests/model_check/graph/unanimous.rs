@@ -5,8 +5,8 @@
 //! few.
 
 use super::judge::{
-    AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN,
-    VALUE_RECOVERED,
+    AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, COMMITS, CYCLE_EXECUTED, NONTRIVIALITY,
+    NOOP_CHOSEN, VALUE_RECOVERED, VISIBILITY,
 };
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
@@ -16,7 +16,7 @@ use crate::commands::Touch;
 use crate::commands::Touch::Write;
 use isegoria_bpaxos::unanimous::{Fast, Message, Options, Record, Timer, UnanimousBpaxos};
 use isegoria_multileader::Value;
-use isegoria_types::Vertex;
+use isegoria_types::{DepSet, Vertex};
 
 impl Member for UnanimousBpaxos {
     const LEADERS_ROUND: u32 = 1;
@@ -73,6 +73,9 @@ impl Member for UnanimousBpaxos {
 
     fn heard(plant: Plant, message: Message) -> Message {
         match message {
+            Message::FastVote { vertex, .. } if plant == Plant::EmptyAnswers => {
+                Message::FastVote { vertex, deps: DepSet::default() }
+            }
             Message::Phase1b { vertex, ballot, .. } if plant == Plant::DeafRecovery => {
                 Message::Phase1b { vertex, ballot, vote: None, unchanged: false }
             }
@@ -198,6 +201,10 @@ fn planted_faults_are_found() {
         refute("promises told before they are durable", restarted().planted(Plant::HastyAnswers), AGREEMENT);
         refute("a recovery deaf to votes", vertex(1).planted(Plant::DeafRecovery), AGREEMENT);
     }
+    let unheard = model(Fast::Threshold, &TWO_WRITES).planted(Plant::EmptyAnswers);
+    refute("dependencies that a leader does not hear", unheard, COMMITS);
+    let slow = model(Fast::Threshold, &TWO_WRITES).impatient(&[0, 1]).planted(Plant::EmptyAnswers);
+    refute("dependencies that a leader does not hear, on the slow path", slow, VISIBILITY);
     let word = model(Fast::Basic, &[(0, Write)]).recoveries(&[0], 0, 1).crash_of(&[0]);
     refute("a leader's word forgotten at a restart", word.planted(Plant::ForgottenWord), AGREEMENT);
     let numbers = model(Fast::Threshold, &[(0, Write), (0, Write)]).crash_of(&[0]);
