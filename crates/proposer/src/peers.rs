@@ -46,8 +46,9 @@ impl Peers {
     /// last. All that may belong to it, if they are none.
     #[must_use]
     pub fn quorum(&self, own: NodeId, quorum: &Quorum, given_up: NodeSet) -> NodeSet {
-        let (late, first): (Vec<NodeId>, Vec<NodeId>) =
-            self.nearest.iter().partition(|node| given_up.contains(**node));
+        let is_late = |node: &NodeId| given_up.contains(*node);
+        let first = self.nearest.iter().copied().filter(|node| !is_late(node));
+        let late = self.nearest.iter().copied().filter(is_late);
         let members = quorum.members();
         let mut asked = NodeSet::EMPTY;
         for node in std::iter::once(own).chain(first).chain(late) {

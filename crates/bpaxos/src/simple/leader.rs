@@ -65,7 +65,6 @@ impl SimpleNode {
         deps: &DepSet,
         out: &mut Outbox<Self>,
     ) {
-        let acceptors = self.asked_first(&self.layout.quorums.phase2, self.layout.acceptors);
         let Some(proposal) = self.proposals.get_mut(vertex) else { return };
         let Stage::Asking { answers, deps: union, .. } = &mut proposal.stage else { return };
         answers.insert(from);
@@ -74,13 +73,20 @@ impl SimpleNode {
             return;
         }
         let deps = std::mem::take(union);
-        let value = Value { batch: proposal.batch.clone(), deps: deps.clone() };
-        let conflicting = !self.floor.covers(deps.as_prefix());
+        let value = Value { batch: proposal.batch.clone(), deps };
+        self.propose(vertex, value, out);
+    }
+
+    /// What it depends on is known: asks for votes.
+    fn propose(&mut self, vertex: Vertex, value: Value, out: &mut Outbox<Self>) {
+        let asked = self.asked_first(&self.layout.quorums.phase2, self.layout.acceptors);
+        let conflicting = !self.floor.covers(value.deps.as_prefix());
+        let Some(proposal) = self.proposals.get_mut(vertex) else { return };
+        let (deps, votes) = (value.deps.clone(), NodeSet::EMPTY);
         let since = if self.options.thrifty { proposal.age } else { 0 };
-        proposal.stage = Stage::Proposing { deps, asked: acceptors, votes: NodeSet::EMPTY, since };
+        proposal.stage = Stage::Proposing { deps, asked, votes, since };
         out.events.push(Event::Proposed { vertex, conflicting });
-        let ballot = Ballot::initial(self.own);
-        out.send(acceptors, Message::Phase2a { vertex, ballot, value });
+        out.send(asked, Message::Phase2a { vertex, ballot: Ballot::initial(self.own), value });
     }
 
     /// The node has dropped more than this leader knew to be executed everywhere.

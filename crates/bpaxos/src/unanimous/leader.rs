@@ -5,16 +5,14 @@ use crate::unanimous::node::UnanimousNode;
 use isegoria_acceptor::Cell;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
-use isegoria_proposer::{Tally, repeats_at};
+use isegoria_proposer::{Peers, Tally, repeats_at};
 use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Leader {
     pub(crate) proposals: Proposals<Stage>,
-    /// Nodes that were waited for in vain since they last voted: they are not waited for again,
-    /// so that one that is silent and not suspected costs one wait and not one a command.
-    silent: NodeSet,
+    peers: Peers,
 }
 
 /// How far an own vertex is.
@@ -36,8 +34,8 @@ pub(crate) fn slow_ballot(leader: NodeId) -> Ballot {
 }
 
 impl Leader {
-    pub(crate) fn new(own: NodeId) -> Leader {
-        Leader { proposals: Proposals::new(own), silent: NodeSet::EMPTY }
+    pub(crate) fn new(own: NodeId, node_count: usize) -> Leader {
+        Leader { proposals: Proposals::new(own), peers: Peers::new(own, node_count) }
     }
 }
 
@@ -82,7 +80,7 @@ impl UnanimousNode {
         deps: DepSet,
         out: &mut Outbox<Self>,
     ) {
-        self.leader.silent = self.leader.silent.without(from);
+        self.leader.peers.heard(from);
         let Some(proposal) = self.leader.proposals.get_mut(vertex) else { return };
         let Stage::Fast { votes, .. } = &mut proposal.stage else { return };
         votes.answer(from, deps.clone());
@@ -94,7 +92,7 @@ impl UnanimousNode {
 
     /// Nodes whose votes are not waited for.
     fn given_up(&self) -> NodeSet {
-        self.recovery.suspected().union(self.leader.silent)
+        self.recovery.suspected().union(self.leader.peers.silent())
     }
 
     /// Goes on with an own vertex of ballot 0 as far as its votes lead.
@@ -237,7 +235,7 @@ impl UnanimousNode {
             }
         }
         if !late.is_empty() {
-            self.leader.silent = self.leader.silent.union(late);
+            self.leader.peers.missed(late);
             self.advance_all(out);
         }
     }

@@ -43,7 +43,7 @@ impl UnanimousNode {
             cells: VertexMap::default(),
             unchanged: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),
-            leader: Leader::new(own),
+            leader: Leader::new(own, layout.node_count),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),
             executed: Prefix::default(),

@@ -14,7 +14,7 @@ pub(crate) fn admit(node: &AtlasNode, from: NodeId, message: &Message) -> Result
         Message::Collect { vertex, deps, floor, quorum, .. } => {
             check.vertex(*vertex)?;
             check.that(vertex.leader == from, "a proposal for somebody else's vertex")?;
-            let is_whole = quorum.contains(from) && quorum.len() == node.fast_size;
+            let is_whole = quorum.contains(from) && quorum.len() == node.fast_quorum.size_min();
             let is_known = quorum.difference(node.layout.nodes()).is_empty();
             check.that(is_whole && is_known, "a fast quorum that is none")?;
             check.prefix(deps.as_prefix())?;

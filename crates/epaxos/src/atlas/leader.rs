@@ -5,7 +5,7 @@ use crate::atlas::node::AtlasNode;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Peers, Tally, repeats_at};
-use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Quorum, Refusal, Vertex};
+use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
 
 /// The leader's own vertices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,8 +51,7 @@ impl AtlasNode {
             out.events.push(Event::HeldBack { at: self.own });
             return self.leader.proposals.hold(batch);
         }
-        let fast = Quorum::AtLeast { members: self.layout.nodes(), count: self.fast_size };
-        let quorum = self.leader.peers.quorum(self.own, &fast, self.given_up());
+        let quorum = self.leader.peers.quorum(self.own, &self.fast_quorum, self.given_up());
         let deps = self.conflicts(vertex, footprint);
         let mut acks = Tally::default();
         acks.answer(self.own, deps.clone());

@@ -50,7 +50,7 @@ pub use node::AtlasNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorum, Quorums};
+use isegoria_types::{Layout, NodeId, Quorums};
 
 /// Atlas.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +77,7 @@ impl Protocol for Atlas {
 
     /// To the farthest of the nearest fast quorum and back.
     fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
-        let nearest = Quorum::AtLeast { members: layout.nodes(), count: options.fast_size(layout) };
-        nearest.nearest(|node| round_trip(at, node))
+        options.fast_quorum(layout).nearest(|node| round_trip(at, node))
     }
 
     fn fast_quorum(layout: &Layout) -> Option<usize> {

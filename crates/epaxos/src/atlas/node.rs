@@ -9,7 +9,7 @@ use isegoria_acceptor::Cell;
 use isegoria_depservice::{Answer, KeyedIndex};
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::Recoveries;
-use isegoria_types::{DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorums, Vertex, VertexMap};
+use isegoria_types::{DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorum, Quorums, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -20,8 +20,7 @@ pub struct AtlasNode {
     pub(crate) layout: Arc<Layout>,
     pub(crate) quorums: Arc<Quorums>,
     pub(crate) options: Options,
-    /// The size of a fast quorum.
-    pub(crate) fast_size: usize,
+    pub(crate) fast_quorum: Quorum,
     /// How many of its members name a dependency that is chosen in ballot 0.
     pub(crate) named_by: usize,
     pub(crate) instances: VertexMap<Instance>,
@@ -58,7 +57,7 @@ impl AtlasNode {
             layout: Arc::new(layout.clone()),
             quorums: Arc::new(options.quorums(layout)),
             options: options.clone(),
-            fast_size: options.fast_size(layout),
+            fast_quorum: options.fast_quorum(layout),
             named_by: options.named_by(layout),
             instances: VertexMap::default(),
             index: KeyedIndex::new(layout.leaders, own.index() as u64),

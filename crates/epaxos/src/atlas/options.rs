@@ -95,6 +95,11 @@ impl Options {
         layout.node_count / 2 + self.named_by(layout)
     }
 
+    /// Any so many nodes.
+    pub(crate) fn fast_quorum(&self, layout: &Layout) -> Quorum {
+        Quorum::AtLeast { members: layout.nodes(), count: self.fast_size(layout) }
+    }
+
     /// The other quorums.
     pub(crate) fn quorums(&self, layout: &Layout) -> Quorums {
         let (members, f) = (layout.nodes(), self.f(layout).min(f_max(layout)));

@@ -59,7 +59,7 @@ pub use node::EpaxosNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorum, Quorums};
+use isegoria_types::{Layout, NodeId, Quorums};
 
 /// EPaxos*.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +85,7 @@ impl Protocol for Epaxos {
 
     /// To the farthest of the nearest n−e nodes and back.
     fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
-        let nearest = Quorum::AtLeast { members: layout.nodes(), count: options.sizes(layout).fast() };
-        nearest.nearest(|node| round_trip(at, node))
+        options.sizes(layout).fast_quorum().nearest(|node| round_trip(at, node))
     }
 
     fn fast_quorum(layout: &Layout) -> Option<usize> {
