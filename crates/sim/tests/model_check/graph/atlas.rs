@@ -3,14 +3,14 @@
 //!
 //! What no model has is a crash together with two vertices.
 
-use super::judge::{
-    AGREEMENT, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN, VALUE_RECOVERED,
-    WORD_IS_GOOD,
-};
+use super::judge::{AGREEMENT, CHOSEN_AT_ONCE, NONTRIVIALITY, NOOP_CHOSEN, VALUE_RECOVERED, WORD_IS_GOOD};
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
-use super::{Graph, claim, unheard_of};
-use crate::checker::{CHOSEN_AFTER_RESTART, Named, TORN, is_full, node_states, refute, verify};
+use super::{
+    ALL, BOTH, Graph, RECOVERED, TWO_WRITES, claim, fading_loses_nothing, forgetful_restarts_are_found,
+    unheard_of,
+};
+use crate::checker::{CHOSEN_AFTER_RESTART, TORN, is_full, refute, verify};
 use crate::commands::Touch;
 use crate::commands::Touch::Write;
 use isegoria_epaxos::atlas::{Atlas, Heard, Message, Options, Record, Timer};
@@ -83,10 +83,6 @@ impl Member for Atlas {
     }
 }
 
-const ALL: [usize; 3] = [0, 1, 2];
-const TWO_WRITES: [(usize, Touch); 2] = [(0, Write), (1, Write)];
-const RECOVERED: [Named; 3] = [CHOSEN_AT_ONCE, NOOP_CHOSEN, VALUE_RECOVERED];
-
 fn atlas(commands: &[(usize, Touch)]) -> Graph<Atlas> {
     Graph::new(commands)
 }
@@ -141,8 +137,6 @@ fn one_vertex_with_all_faults() {
         );
     }
 }
-
-const BOTH: [Named; 3] = [CHOSEN_AT_ONCE, BOTH_EXECUTED, CYCLE_EXECUTED];
 
 #[test]
 fn two_vertices() {
@@ -219,20 +213,14 @@ fn five_nodes() {
 /// What may be forgotten is what nobody would miss.
 #[test]
 fn fading_loses_no_node_state() {
-    let restarted = || atlas(&[(0, Write)]).crash_of(&ALL);
-    assert_eq!(node_states(restarted()), node_states(restarted().unfaded()));
-    let both = || atlas(&TWO_WRITES).losing_news();
-    assert_eq!(node_states(both()), node_states(both().unfaded()));
-    let told = || atlas(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up();
-    assert_eq!(node_states(told()), node_states(told().unfaded()));
+    fading_loses_nothing(|| atlas(&[(0, Write)]).crash_of(&ALL));
+    fading_loses_nothing(|| atlas(&TWO_WRITES).losing_news());
+    fading_loses_nothing(|| atlas(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up());
 }
 
 #[test]
 fn planted_faults_are_found() {
-    let restarted = || unheard_of::<Atlas>().recoveries(&[2], 0, 1).crash_of(&[1]);
-    refute("promises forgotten at a restart", restarted().planted(Plant::ForgottenPromises), AGREEMENT);
-    refute("promises told before they are durable", restarted().planted(Plant::HastyAnswers), AGREEMENT);
-    refute("answers forgotten at a restart", restarted().planted(Plant::ForgottenIndex), AGREEMENT);
+    forgetful_restarts_are_found::<Atlas>();
     let unheard = atlas(&TWO_WRITES).planted(Plant::EmptyAnswers);
     refute("dependencies that a leader does not hear", unheard, WORD_IS_GOOD);
     let numbers = atlas(&[(0, Write), (0, Write)]).crash_of(&[0]);

@@ -5,13 +5,16 @@
 //! another that conflicts; nor `thrifty`, which only asks fewer.
 
 use super::judge::{
-    AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NONTRIVIALITY, NOOP_CHOSEN,
-    VALUE_RECOVERED, VISIBILITY, WORD_IS_GOOD,
+    AGREEMENT, BALLOTS_RACE, CHOSEN_AT_ONCE, NONTRIVIALITY, NOOP_CHOSEN, VALUE_RECOVERED, VISIBILITY,
+    WORD_IS_GOOD,
 };
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
-use super::{Graph, claim, unheard_of};
-use crate::checker::{CHOSEN_AFTER_RESTART, Named, TORN, is_full, node_states, refute, verify};
+use super::{
+    ALL, BOTH, Graph, RECOVERED, TWO_WRITES, claim, fading_loses_nothing, forgetful_restarts_are_found,
+    unheard_of,
+};
+use crate::checker::{CHOSEN_AFTER_RESTART, TORN, is_full, refute, verify};
 use crate::commands::Touch;
 use crate::commands::Touch::Write;
 use isegoria_epaxos::epaxos::Rule::{R2, R3, R4, V1, V2, V3, V4, W1, W2, W4};
@@ -92,10 +95,6 @@ impl Member for Epaxos {
     }
 }
 
-const ALL: [usize; 3] = [0, 1, 2];
-const TWO_WRITES: [(usize, Touch); 2] = [(0, Write), (1, Write)];
-const RECOVERED: [Named; 3] = [CHOSEN_AT_ONCE, NOOP_CHOSEN, VALUE_RECOVERED];
-
 fn epaxos(commands: &[(usize, Touch)]) -> Graph<Epaxos> {
     Graph::new(commands)
 }
@@ -142,8 +141,6 @@ fn one_vertex_with_all_faults() {
         );
     }
 }
-
-const BOTH: [Named; 3] = [CHOSEN_AT_ONCE, BOTH_EXECUTED, CYCLE_EXECUTED];
 
 #[test]
 fn two_vertices() {
@@ -267,24 +264,17 @@ fn given_up() -> Graph<Epaxos> {
 /// What may be forgotten is what nobody would miss.
 #[test]
 fn fading_loses_no_node_state() {
-    let restarted = || epaxos(&[(0, Write)]).crash_of(&ALL);
-    assert_eq!(node_states(restarted()), node_states(restarted().unfaded()));
-    let both = || epaxos(&TWO_WRITES).losing_news();
-    assert_eq!(node_states(both()), node_states(both().unfaded()));
-    let told = || epaxos(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up();
-    assert_eq!(node_states(told()), node_states(told().unfaded()));
+    fading_loses_nothing(|| epaxos(&[(0, Write)]).crash_of(&ALL));
+    fading_loses_nothing(|| epaxos(&TWO_WRITES).losing_news());
+    fading_loses_nothing(|| epaxos(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up());
     if is_full() {
-        let recovered = || epaxos(&TWO_WRITES).recoveries(&[2], 0, 1).losing_news();
-        assert_eq!(node_states(recovered()), node_states(recovered().unfaded()));
+        fading_loses_nothing(|| epaxos(&TWO_WRITES).recoveries(&[2], 0, 1).losing_news());
     }
 }
 
 #[test]
 fn planted_faults_are_found() {
-    let restarted = || unheard_of::<Epaxos>().recoveries(&[2], 0, 1).crash_of(&[1]);
-    refute("promises forgotten at a restart", restarted().planted(Plant::ForgottenPromises), AGREEMENT);
-    refute("promises told before they are durable", restarted().planted(Plant::HastyAnswers), AGREEMENT);
-    refute("answers forgotten at a restart", restarted().planted(Plant::ForgottenIndex), AGREEMENT);
+    forgetful_restarts_are_found::<Epaxos>();
     let word = epaxos(&[(0, Write)]).recoveries(&[0, 1], 0, 1).crash_of(&[0]);
     refute("a leader's word forgotten at a restart", word.planted(Plant::ForgottenWord), AGREEMENT);
     let unheard = epaxos(&TWO_WRITES).planted(Plant::EmptyAnswers);

@@ -29,7 +29,9 @@ mod plant;
 mod simple;
 mod unanimous;
 
-use crate::checker::{Claim, Evidence, Fading, Limit, Named, Size, Subject, Ticket, Verdict};
+use crate::checker::{
+    Claim, Evidence, Fading, Limit, Named, Size, Subject, Ticket, Verdict, node_states, refute,
+};
 use crate::commands::{Touch, command};
 use isegoria_node::{Event, Evidence as Said, FastRule, Input, Node, Outbox, step};
 use isegoria_replica::{GraphOrder, Progress};
@@ -42,6 +44,15 @@ use plant::Plant;
 
 /// The most ticks that a node needs until an attempt is due that it is told to hurry with.
 const TICKS_MAX: usize = 16;
+
+const ALL: [usize; 3] = [0, 1, 2];
+const TWO_WRITES: [(usize, Touch); 2] = [(0, Touch::Write), (1, Touch::Write)];
+
+/// The situations of models with a recovery.
+const RECOVERED: [Named; 3] = [judge::CHOSEN_AT_ONCE, judge::NOOP_CHOSEN, judge::VALUE_RECOVERED];
+
+/// The situations of models with two conflicting vertices.
+const BOTH: [Named; 3] = [judge::CHOSEN_AT_ONCE, judge::BOTH_EXECUTED, judge::CYCLE_EXECUTED];
 
 fn claim(name: &'static str, bound: &'static str, states: usize, depth: usize) -> Claim {
     Claim { name, bound, size: Size { states, depth } }
@@ -69,6 +80,24 @@ struct Graph<P: Member> {
     fades: bool,
     situations: Vec<Named>,
     rules: Vec<&'static str>,
+}
+
+/// What may be forgotten is what nobody would miss.
+fn fading_loses_nothing<P: Member>(build: impl Fn() -> Graph<P>) {
+    assert_eq!(node_states(build()), node_states(build().unfaded()));
+}
+
+/// Of a protocol whose leaders decide at once by their own word: a restart that forgets, and an answer that
+/// comes before what it promises is durable.
+fn forgetful_restarts_are_found<P: Member>() {
+    let restarted = || unheard_of::<P>().recoveries(&[2], 0, 1).crash_of(&[1]);
+    for (fault, plant) in [
+        ("promises forgotten at a restart", Plant::ForgottenPromises),
+        ("promises told before they are durable", Plant::HastyAnswers),
+        ("answers forgotten at a restart", Plant::ForgottenIndex),
+    ] {
+        refute(fault, restarted().planted(plant), judge::AGREEMENT);
+    }
 }
 
 /// Two commands of one leader: whoever hears of the second alone is to recover the first, of

@@ -10,14 +10,11 @@
 //! faults. What no model has is a crash together with two vertices in the whole protocol.
 
 use super::dependencies::Dependencies;
-use super::judge::{
-    AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, CYCLE_EXECUTED, NOOP_CHOSEN, ONE_VALUE,
-    VALUE_RECOVERED, VISIBILITY,
-};
+use super::judge::{AGREEMENT, BALLOTS_RACE, ONE_VALUE, VISIBILITY};
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
-use super::{Graph, claim};
-use crate::checker::{CHOSEN_AFTER_RESTART, Named, TORN, WORD, is_full, node_states, refute, verify};
+use super::{ALL, BOTH, Graph, RECOVERED, TWO_WRITES, claim, fading_loses_nothing};
+use crate::checker::{CHOSEN_AFTER_RESTART, TORN, WORD, is_full, refute, verify};
 use crate::commands::Touch;
 use crate::commands::Touch::{Read, Write};
 use isegoria_bpaxos::simple::{Message, Options, Record, SimpleBpaxos, Timer};
@@ -89,9 +86,6 @@ fn simple(commands: &[(usize, Touch)]) -> Graph<SimpleBpaxos> {
     Graph::new(commands)
 }
 
-const ALL: [usize; 3] = [0, 1, 2];
-const TWO_WRITES: [(usize, Touch); 2] = [(0, Write), (1, Write)];
-
 #[test]
 fn the_dependency_service() {
     let name = "Simple BPaxos, dependency service";
@@ -120,9 +114,6 @@ fn the_dependency_service() {
         );
     }
 }
-
-/// The situations of every model with a recovery.
-const RECOVERED: [Named; 3] = [CHOSEN_AT_ONCE, NOOP_CHOSEN, VALUE_RECOVERED];
 
 fn one_vertex() -> Graph<SimpleBpaxos> {
     simple(&[(0, Write)]).reaching(&RECOVERED)
@@ -163,16 +154,15 @@ fn one_vertex_with_all_faults() {
 #[test]
 fn two_vertices() {
     let name = "Simple BPaxos, two vertices";
-    let both = [CHOSEN_AT_ONCE, BOTH_EXECUTED, CYCLE_EXECUTED];
-    verify(claim(name, "no recovery, no crash", 129_864, 23), simple(&TWO_WRITES).reaching(&both));
+    verify(claim(name, "no recovery, no crash", 129_864, 23), simple(&TWO_WRITES).reaching(&BOTH));
     verify(
         claim(name, "no recovery, no crash; only replicas tell what is chosen", 38_920, 21),
-        simple(&TWO_WRITES).losing_news().catching_up().reaching(&both),
+        simple(&TWO_WRITES).losing_news().catching_up().reaching(&BOTH),
     );
     if is_full() {
         verify(
             claim(name, "one recovery of one of them by the node that leads neither", 12_196_326, 31),
-            simple(&TWO_WRITES).recoveries(&[2], 0, 1).reaching(&both).reaching(&RECOVERED[1..]),
+            simple(&TWO_WRITES).recoveries(&[2], 0, 1).reaching(&BOTH).reaching(&RECOVERED[1..]),
         );
     }
 }
@@ -180,15 +170,11 @@ fn two_vertices() {
 /// What may be forgotten is what nobody would miss.
 #[test]
 fn fading_loses_no_node_state() {
-    let restarted = || simple(&[(0, Write)]).crash_of(&ALL);
-    assert_eq!(node_states(restarted()), node_states(restarted().unfaded()));
-    let both = || simple(&TWO_WRITES).losing_news();
-    assert_eq!(node_states(both()), node_states(both().unfaded()));
-    let told = || simple(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up();
-    assert_eq!(node_states(told()), node_states(told().unfaded()));
+    fading_loses_nothing(|| simple(&[(0, Write)]).crash_of(&ALL));
+    fading_loses_nothing(|| simple(&TWO_WRITES).losing_news());
+    fading_loses_nothing(|| simple(&[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up());
     if is_full() {
-        let recovered = || simple(&[(0, Write)]).recoveries(&[1], 0, 1);
-        assert_eq!(node_states(recovered()), node_states(recovered().unfaded()));
+        fading_loses_nothing(|| simple(&[(0, Write)]).recoveries(&[1], 0, 1));
     }
 }
 

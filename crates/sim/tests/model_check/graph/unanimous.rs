@@ -4,14 +4,11 @@
 //! what a vertex depends on. So one vertex is checked with all faults, and two vertices with
 //! few.
 
-use super::judge::{
-    AGREEMENT, BALLOTS_RACE, BOTH_EXECUTED, CHOSEN_AT_ONCE, COMMITS, CYCLE_EXECUTED, NONTRIVIALITY,
-    NOOP_CHOSEN, VALUE_RECOVERED, VISIBILITY,
-};
+use super::judge::{AGREEMENT, BALLOTS_RACE, CHOSEN_AT_ONCE, COMMITS, NONTRIVIALITY, VISIBILITY};
 use super::member::{Member, NEVER_MS, Part};
 use super::plant::Plant;
-use super::{Graph, claim};
-use crate::checker::{CHOSEN_AFTER_RESTART, Named, TORN, is_full, node_states, refute, verify};
+use super::{ALL, BOTH, Graph, RECOVERED, TWO_WRITES, claim, fading_loses_nothing};
+use crate::checker::{CHOSEN_AFTER_RESTART, TORN, is_full, refute, verify};
 use crate::commands::Touch;
 use crate::commands::Touch::Write;
 use isegoria_bpaxos::unanimous::{Fast, Message, Options, Record, Timer, UnanimousBpaxos};
@@ -84,10 +81,6 @@ impl Member for UnanimousBpaxos {
     }
 }
 
-const ALL: [usize; 3] = [0, 1, 2];
-const TWO_WRITES: [(usize, Touch); 2] = [(0, Write), (1, Write)];
-const RECOVERED: [Named; 3] = [CHOSEN_AT_ONCE, NOOP_CHOSEN, VALUE_RECOVERED];
-
 fn model(fast: Fast, commands: &[(usize, Touch)]) -> Graph<UnanimousBpaxos> {
     Graph::of(3, Options { fast, ..UnanimousBpaxos::unhurried() }, commands)
 }
@@ -151,11 +144,10 @@ fn one_vertex_with_all_faults() {
 
 #[test]
 fn two_vertices() {
-    let both = [CHOSEN_AT_ONCE, BOTH_EXECUTED, CYCLE_EXECUTED];
     each(
         "two vertices of leaders that may give up waiting; no recovery, no crash",
         [(287_220, 23), (171_412, 23), (55_796, 23)],
-        |fast| model(fast, &TWO_WRITES).impatient(&[0, 1]).reaching(&both),
+        |fast| model(fast, &TWO_WRITES).impatient(&[0, 1]).reaching(&BOTH),
     );
     if is_full() {
         each(
@@ -165,14 +157,14 @@ fn two_vertices() {
                 model(fast, &TWO_WRITES)
                     .recoveries(&[2], 0, 1)
                     .losing_news()
-                    .reaching(&both[..2])
+                    .reaching(&BOTH[..2])
                     .reaching(&RECOVERED[1..])
             },
         );
         each(
             "two vertices; one recovery of one of them by the node that leads neither",
             [(0, 0), (1_069_313, 31), (0, 0)],
-            |fast| model(fast, &TWO_WRITES).recoveries(&[2], 0, 1).reaching(&both).reaching(&RECOVERED[1..]),
+            |fast| model(fast, &TWO_WRITES).recoveries(&[2], 0, 1).reaching(&BOTH).reaching(&RECOVERED[1..]),
         );
     }
 }
@@ -181,14 +173,13 @@ fn two_vertices() {
 #[test]
 fn fading_loses_no_node_state() {
     for fast in ALL_RULES {
-        let restarted = || model(fast, &[(0, Write)]).crash_of(&ALL);
-        assert_eq!(node_states(restarted()), node_states(restarted().unfaded()));
-        let told = || model(fast, &[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up();
-        assert_eq!(node_states(told()), node_states(told().unfaded()));
+        fading_loses_nothing(|| model(fast, &[(0, Write)]).crash_of(&ALL));
+        fading_loses_nothing(|| {
+            model(fast, &[(0, Write)]).recoveries(&[1], 0, 1).losing_news().catching_up()
+        });
     }
     if is_full() {
-        let both = || model(Fast::Threshold, &TWO_WRITES).losing_news();
-        assert_eq!(node_states(both()), node_states(both().unfaded()));
+        fading_loses_nothing(|| model(Fast::Threshold, &TWO_WRITES).losing_news());
     }
 }
 
