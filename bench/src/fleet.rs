@@ -2,7 +2,7 @@ use crate::BenchError;
 use crate::history::{Clock, Files};
 use crate::load::{HistoryPlan, LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
 use crate::{Scenario, cpu};
-use isegoria::{Config, NodeConfig};
+use isegoria::{ClusterConfig, NodeConfig};
 use isegoria_types::{NodeId, Role};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -167,7 +167,7 @@ fn rates(begun: (Instant, Option<Vec<u64>>), ended: (Instant, Option<Vec<u64>>))
 
 /// One plan a load process: clients are dealt out to processes and to the nodes that
 /// take commands one by one, so that no count differs by more than one.
-pub(crate) fn plans(scenario: &Scenario, config: &Config) -> Vec<LoadPlan> {
+pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan> {
     let takes = |node: &&NodeConfig| node.roles.contains(&Role::Leader);
     let homes: Vec<Seats> = config
         .nodes

@@ -1,4 +1,4 @@
-use isegoria::{Config, Endpoint};
+use isegoria::{ClusterConfig, Endpoint};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, TcpListener};
 ///
 /// # Errors
 /// If the system has no port left.
-pub fn take_free_endpoints(config: &mut Config) -> io::Result<()> {
+pub fn take_free_endpoints(config: &mut ClusterConfig) -> io::Result<()> {
     let [second, third, fourth] = rand::random::<[u8; 3]>();
     let own = Ipv4Addr::new(127, second, third, fourth.clamp(2, 254));
     let count = 2 * config.nodes.len();

@@ -1,5 +1,5 @@
 pub use crate::free_endpoints::take_free_endpoints;
-use isegoria::{Config, Endpoint, Stats};
+use isegoria::{ClusterConfig, Endpoint, Stats};
 use rustix::process::Signal;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -45,7 +45,7 @@ pub struct Launch {
     /// (`exec`): its process id is the node's.
     pub wrapper: Vec<OsString>,
     /// A configuration of its own, instead of the cluster's. Written to `<data_dir>/<name>.toml`.
-    pub config: Option<Config>,
+    pub config: Option<ClusterConfig>,
 }
 
 /// What came of starting a node.
@@ -104,7 +104,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// If a file cannot be written or a node does not start; those that did are stopped.
-    pub async fn start(executable: &Path, config: &Config) -> Result<LocalCluster, ClusterError> {
+    pub async fn start(executable: &Path, config: &ClusterConfig) -> Result<LocalCluster, ClusterError> {
         let launches = vec![Launch::default(); config.nodes.len()];
         LocalCluster::start_as(executable, config, launches).await
     }
@@ -115,11 +115,11 @@ impl LocalCluster {
     /// If a file cannot be written or a node does not start; those that did are stopped.
     pub async fn start_as(
         executable: &Path,
-        config: &Config,
+        config: &ClusterConfig,
         launches: Vec<Launch>,
     ) -> Result<LocalCluster, ClusterError> {
         std::fs::create_dir_all(&config.data_dir).map_err(failed("creating", &config.data_dir))?;
-        let write = |name: &str, config: &Config| {
+        let write = |name: &str, config: &ClusterConfig| {
             let file = config.data_dir.join(name).with_extension("toml");
             std::fs::write(&file, config.to_toml()).map_err(failed("writing", &file))?;
             Ok(file)

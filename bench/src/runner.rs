@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::results::{Contents, Folder, file_stem};
 use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table, trials};
 use hdrhistogram::Histogram;
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -179,7 +179,7 @@ impl Runner<'_> {
     async fn measure(
         &mut self,
         cluster: &mut LocalCluster,
-        config: &Config,
+        config: &ClusterConfig,
         history: Option<PathBuf>,
     ) -> Result<Ended, BenchError> {
         let processes: Vec<u32> = cluster.nodes().iter().map(|node| node.pid).collect();
@@ -241,7 +241,7 @@ pub(crate) fn keep(dir: TempDir) {
     let _ = dir.keep();
 }
 
-pub(crate) fn with_free_endpoints(mut config: Config) -> Result<Config, BenchError> {
+pub(crate) fn with_free_endpoints(mut config: ClusterConfig) -> Result<ClusterConfig, BenchError> {
     take_free_endpoints(&mut config).map_err(BenchError::io("asking for free ports"))?;
     config.check()?;
     Ok(config)

@@ -1,6 +1,6 @@
 use crate::generator::CLIENTS_MAX;
 use crate::{BenchError, Knobs, ProtocolList, Workload};
-use isegoria::{Config, Durability, GeoConfig, ProtocolSpec, RttMatrix};
+use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec, RttMatrix};
 use isegoria_types::{NodeId, Role};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -172,8 +172,8 @@ impl Scenario {
     ///
     /// # Errors
     /// If the nodes, the batch or the payload do not fit the protocol.
-    pub fn cluster(&self, spec: &ProtocolSpec, data_dir: &Path) -> Result<Config, BenchError> {
-        let mut config = Config::loopback(spec, self.nodes, 1, data_dir)?;
+    pub fn cluster(&self, spec: &ProtocolSpec, data_dir: &Path) -> Result<ClusterConfig, BenchError> {
+        let mut config = ClusterConfig::loopback(spec, self.nodes, 1, data_dir)?;
         config.durability = self.durability;
         config.limits.batch_max = self.batch;
         config.geo.clone_from(&self.distance);

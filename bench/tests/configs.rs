@@ -1,7 +1,7 @@
 //! Every file under `configs/` is loaded, and what its comments promise is held.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // It reads files.
 
-use isegoria::{Config, Endpoint, RttMatrix};
+use isegoria::{ClusterConfig, Endpoint, RttMatrix};
 use isegoria_bench::{Knobs, Scenario};
 use isegoria_types::{NodeSet, Role};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-fn cluster(name: &str) -> Config {
+fn cluster(name: &str) -> ClusterConfig {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/clusters").join(name);
-    Config::from_file(&path).unwrap_or_else(|error| panic!("{error}"))
+    ClusterConfig::from_file(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -26,12 +26,12 @@ fn every_cluster_can_be_served() {
     let files = files("clusters");
     assert!(files.len() >= 5);
     for file in files {
-        let config = Config::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        let config = ClusterConfig::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
         assert!(config.data_dir.is_relative(), "{}: a data directory below the current one", file.display());
         for node in &config.nodes {
             config.settings(&node.name).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
-        assert_eq!(config.to_toml().parse::<Config>().unwrap(), config);
+        assert_eq!(config.to_toml().parse::<ClusterConfig>().unwrap(), config);
     }
 }
 

@@ -6,7 +6,7 @@ use super::network::{Links, Network, PartitionBy};
 use super::relays::Relays;
 use super::settings::Settings;
 use crate::local_cluster::Launch;
-use isegoria::{Config, Durability};
+use isegoria::{ClusterConfig, Durability};
 use serde::Serialize;
 use std::io;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) struct Equipment {
 impl Equipment {
     /// Makes what the settings ask for, around nodes that keep their data in `dir`; changes
     /// their addresses if need be. Says on standard error what has to be skipped.
-    pub(crate) async fn set_up(settings: &Settings, config: &mut Config, dir: &Path) -> Equipment {
+    pub(crate) async fn set_up(settings: &Settings, config: &mut ClusterConfig, dir: &Path) -> Equipment {
         let mut all = Equipment::default();
         for kind in settings.faults.kinds() {
             let ready = match kind {
@@ -59,7 +59,7 @@ impl Equipment {
         all
     }
 
-    async fn lay_network(&mut self, by: Option<PartitionBy>, config: &mut Config) -> io::Result<()> {
+    async fn lay_network(&mut self, by: Option<PartitionBy>, config: &mut ClusterConfig) -> io::Result<()> {
         let links = match by {
             Some(PartitionBy::Namespaces) => Links::Namespaces(Namespaces::create(config.nodes.len()).await?),
             Some(PartitionBy::Relays) => Links::Relays(Relays::start(config).await?),
@@ -75,7 +75,7 @@ impl Equipment {
         Ok(())
     }
 
-    async fn mount_disks(&mut self, config: &Config, dir: &Path, kind: DiskKind) -> io::Result<()> {
+    async fn mount_disks(&mut self, config: &ClusterConfig, dir: &Path, kind: DiskKind) -> io::Result<()> {
         if self.disks.as_ref().is_none_or(|disks| disks.kind() != kind) {
             let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
             self.disks = Some(Disks::create(dir, &names, kind).await?);
@@ -83,7 +83,7 @@ impl Equipment {
         Ok(())
     }
 
-    async fn prepare_failing_syncs(&mut self, config: &Config, dir: &Path) -> io::Result<()> {
+    async fn prepare_failing_syncs(&mut self, config: &ClusterConfig, dir: &Path) -> io::Result<()> {
         if config.durability != Durability::Fsync {
             return Err(io::Error::other(format!("with durability {} nothing is synced", config.durability)));
         }

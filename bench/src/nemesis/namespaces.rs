@@ -1,7 +1,7 @@
 use super::command;
 use super::leftover;
 use super::network::Way;
-use isegoria::{Config, Endpoint};
+use isegoria::{ClusterConfig, Endpoint};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -109,7 +109,7 @@ impl Namespaces {
     }
 
     /// Gives the nodes their addresses in their namespaces.
-    pub(crate) fn set_addresses(&self, config: &mut Config) {
+    pub(crate) fn set_addresses(&self, config: &mut ClusterConfig) {
         for (index, node) in config.nodes.iter_mut().enumerate() {
             let at = |port| Endpoint::Tcp { host: self.node(index).to_string(), port };
             node.peer = at(PEER_PORT);

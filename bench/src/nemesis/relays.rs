@@ -1,5 +1,5 @@
 use super::network::Way;
-use isegoria::{Config, Endpoint};
+use isegoria::{ClusterConfig, Endpoint};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
@@ -22,7 +22,7 @@ pub(crate) struct Relays {
     /// Whether each way is open.
     ways: BTreeMap<Way, watch::Sender<bool>>,
     /// What each node calls the others by.
-    configs: Vec<Config>,
+    configs: Vec<ClusterConfig>,
     /// End with this.
     _running: JoinSet<()>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Relays {
 impl Relays {
     /// # Errors
     /// If there are no ports left.
-    pub(crate) async fn start(config: &Config) -> io::Result<Relays> {
+    pub(crate) async fn start(config: &ClusterConfig) -> io::Result<Relays> {
         let count = config.nodes.len();
         let pairs = || (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
         let ways: BTreeMap<Way, watch::Sender<bool>> =
@@ -53,7 +53,7 @@ impl Relays {
     }
 
     /// The configuration of one node.
-    pub(crate) fn config(&self, index: usize) -> &Config {
+    pub(crate) fn config(&self, index: usize) -> &ClusterConfig {
         &self.configs[index]
     }
 

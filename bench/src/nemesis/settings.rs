@@ -3,7 +3,7 @@ use super::network::PartitionBy;
 use super::plan::Shape;
 use crate::BenchError;
 use crate::local_cluster::take_free_endpoints;
-use isegoria::{Config, Durability, LimitsConfig, ProtocolSpec};
+use isegoria::{ClusterConfig, Durability, LimitsConfig, ProtocolSpec};
 use isegoria_check::history::Model;
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
@@ -82,9 +82,9 @@ impl Settings {
     ///
     /// # Errors
     /// The first rule that is broken, with the setting's name and the cure.
-    pub(crate) fn cluster(&self, data_dir: &Path) -> Result<Config, BenchError> {
+    pub(crate) fn cluster(&self, data_dir: &Path) -> Result<ClusterConfig, BenchError> {
         self.check()?;
-        let mut config = Config::loopback(&self.protocol, self.nodes, 1, data_dir)?;
+        let mut config = ClusterConfig::loopback(&self.protocol, self.nodes, 1, data_dir)?;
         config.durability = self.durability;
         config.limits.retain_count_max = self.retain.unwrap_or(config.limits.retain_count_max);
         if self.faults.kinds().iter().any(|kind| kind.wants_small_disks()) {
@@ -133,7 +133,7 @@ impl Settings {
         Duration::from_secs_f64(self.clients as f64 / self.rate as f64)
     }
 
-    pub(crate) fn shape(&self, config: &Config) -> Result<Shape, BenchError> {
+    pub(crate) fn shape(&self, config: &ClusterConfig) -> Result<Shape, BenchError> {
         Ok(Shape { nodes: self.nodes, tolerated: tolerated(config)?, duration: self.duration() })
     }
 }
@@ -150,7 +150,7 @@ fn small(limits: LimitsConfig) -> LimitsConfig {
 }
 
 /// How many nodes may be down, whichever they are, with every kind of quorum left.
-fn tolerated(config: &Config) -> Result<usize, BenchError> {
+fn tolerated(config: &ClusterConfig) -> Result<usize, BenchError> {
     let quorums = config.layout()?.quorums;
     let kinds = [&quorums.phase1, &quorums.phase2, &quorums.dependency];
     Ok(kinds.map(isegoria_types::Quorum::tolerates).into_iter().min().unwrap_or(0))

@@ -1,5 +1,5 @@
 use crate::{BenchError, ProtocolList};
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use isegoria_types::NODE_COUNT_MAX;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -47,14 +47,14 @@ impl Common {
         spec: &ProtocolSpec,
         durability: Durability,
         data_dir: &Path,
-    ) -> Result<Config, BenchError> {
+    ) -> Result<ClusterConfig, BenchError> {
         if self.nodes > NODE_COUNT_MAX || self.batch == 0 {
             return Err(BenchError::Usage(format!(
                 "nodes = {}, batch = {}: give 1 to {NODE_COUNT_MAX} nodes, and a batch of at least 1 command",
                 self.nodes, self.batch
             )));
         }
-        let mut config = Config::loopback(spec, self.nodes, 1, data_dir)?;
+        let mut config = ClusterConfig::loopback(spec, self.nodes, 1, data_dir)?;
         config.durability = durability;
         config.limits.batch_max = self.batch;
         Ok(config)

@@ -4,7 +4,7 @@ use super::watch::Watch;
 use crate::BenchError;
 use crate::local_cluster::{ClusterError, LocalCluster};
 use crate::runner::{keep, with_free_endpoints};
-use isegoria::{Config, Durability, Endpoint, ProtocolSpec, Stats};
+use isegoria::{ClusterConfig, Durability, Endpoint, ProtocolSpec, Stats};
 use isegoria_types::NodeId;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Lab<'a> {
 /// with it, unless a node died.
 pub(crate) struct Rig {
     pub(crate) cluster: LocalCluster,
-    pub(crate) config: Config,
+    pub(crate) config: ClusterConfig,
     pub(crate) watches: Vec<Watch>,
     protocol: String,
     /// Empty once it is to be kept.
@@ -36,7 +36,7 @@ impl Lab<'_> {
         &self,
         spec: &ProtocolSpec,
         durability: Durability,
-        adjust: impl FnOnce(&mut Config),
+        adjust: impl FnOnce(&mut ClusterConfig),
     ) -> Result<Rig, BenchError> {
         let dir = tempfile::Builder::new()
             .prefix("isegoria-bench-")
@@ -54,7 +54,7 @@ impl Lab<'_> {
 }
 
 /// The client ports of a cluster.
-fn endpoints(config: &Config) -> Vec<(NodeId, Endpoint)> {
+fn endpoints(config: &ClusterConfig) -> Vec<(NodeId, Endpoint)> {
     let port =
         |(index, node): (usize, &isegoria::NodeConfig)| Some((NodeId::new(index), node.client.clone()?));
     config.nodes.iter().enumerate().filter_map(port).collect()

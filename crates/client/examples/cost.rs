@@ -90,7 +90,11 @@ fn servers() -> (Endpoint, Endpoint) {
             let client = Listener::bind(&Endpoint::loopback()).await.expect("a port");
             let endpoints = (peer.endpoint().expect("bound"), client.endpoint().expect("bound"));
             let _peer = PeerServer::spawn(peer, identity(0), PeerServerOptions::default(), Count);
-            let _client = ClientServer::spawn(client, ClientServerOptions::default(), Echo::default());
+            let _client = ClientServer::spawn(
+                client,
+                ClientServerOptions::default(),
+                std::sync::Arc::new(Echo::default()),
+            );
             say.send(endpoints).expect("the main thread waits");
             std::future::pending::<()>().await;
         });

@@ -1,4 +1,4 @@
-use crate::{ClientError, ClientOptions, Pool, SessionIndex};
+use crate::{ClientError, ClientOptions, LocalPort, Pool, SessionIndex};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use isegoria_session::SubmitError;
@@ -30,13 +30,25 @@ impl Client {
     /// # Errors
     /// If no node answers, or what answers is not the cluster that is meant.
     pub async fn connect(endpoints: &[Endpoint], options: ClientOptions) -> Result<Client, ClientError> {
-        let mut pool = Pool::connect(endpoints, options).await?;
+        Ok(Client::of(Pool::connect(endpoints, options).await?))
+    }
+
+    /// Connects to the node of this process, once it serves, and opens a session there.
+    /// Needs a tokio runtime, now and later; calls need none.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn attach(port: &LocalPort, options: ClientOptions) -> Result<Client, ClientError> {
+        Ok(Client::of(Pool::attach(port, options).await?))
+    }
+
+    fn of(mut pool: Pool) -> Client {
         let node = pool.opened().node;
         let session = pool.add_session(node);
         let (calls, receiver) = mpsc::channel(CALLS_QUEUED_MAX);
         let driver = Driver { pool, session, waiting: HashMap::new() };
         tokio::spawn(driver.run(receiver));
-        Ok(Client { calls, node })
+        Client { calls, node }
     }
 
     /// The node that answered first; calls go there while it serves.

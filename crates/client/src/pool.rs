@@ -1,11 +1,12 @@
 use crate::inbox::{Event, Inbox};
+use crate::place::Place;
 use crate::ways::{Ways, arrival};
 use crate::wire::{Open, Route, Wire};
 use crate::{ClientError, ClientOptions};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use isegoria_session::{Outbox, Session, SubmitError, Targets};
-use isegoria_transport::client_port::{Connection, Opened};
+use isegoria_transport::client_port::{Connection, LocalPort, Opened, PeerAddress};
 use isegoria_transport::{Distance, Endpoint};
 use isegoria_types::{ClientId, NodeId, NodeSet, Outcome, Refusal, Reply, RequestId};
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ pub struct Completed {
 pub struct Pool {
     options: ClientOptions,
     opened: Opened,
-    endpoints: BTreeMap<NodeId, Endpoint>,
+    places: BTreeMap<NodeId, Place>,
     wires: Vec<Option<Wire>>,
     inbox: Arc<Inbox>,
     events: Vec<Event>,
@@ -65,22 +66,35 @@ impl Pool {
     /// # Errors
     /// If none answers, or what answers is not the cluster that is meant.
     pub async fn connect(endpoints: &[Endpoint], options: ClientOptions) -> Result<Pool, ClientError> {
+        let places: Vec<Place> = endpoints.iter().cloned().map(Place::Remote).collect();
+        Pool::join(&places, options).await
+    }
+
+    /// Connects to the node of this process, once it serves; to other nodes when they are needed.
+    ///
+    /// # Errors
+    /// If the node has stopped.
+    pub async fn attach(port: &LocalPort, options: ClientOptions) -> Result<Pool, ClientError> {
+        Pool::join(&[Place::Local(port.clone())], options).await
+    }
+
+    async fn join(places: &[Place], options: ClientOptions) -> Result<Pool, ClientError> {
         let started = Instant::now();
-        let (endpoint, connection, opened) = first(endpoints, &options).await?;
+        let (place, connection, opened) = first(places, &options).await?;
         let open = Open { connection, round_trip_ms: started.elapsed().as_millis() };
-        let mut addresses: BTreeMap<NodeId, Endpoint> =
-            opened.peers.iter().filter_map(|peer| Some((peer.node, peer.client.parse().ok()?))).collect();
-        // The address that worked from here is better than what the node thinks of itself.
-        addresses.insert(opened.node, endpoint.clone());
+        let address = |peer: &PeerAddress| Some((peer.node, Place::Remote(peer.client.parse().ok()?)));
+        let mut places: BTreeMap<NodeId, Place> = opened.peers.iter().filter_map(address).collect();
+        // The way that worked from here is better than what the node thinks of itself.
+        places.insert(opened.node, place.clone());
         let inbox = Arc::new(Inbox::default());
-        let route = Route { node: opened.node, endpoint, options };
+        let route = Route { node: opened.node, place, options };
         let mut wires = Vec::new();
         wires.resize_with(opened.node.index() + 1, || None);
         wires[opened.node.index()] = Some(Wire::spawn(route, inbox.clone(), Some(open)));
         Ok(Pool {
             options,
             opened,
-            endpoints: addresses,
+            places,
             wires,
             inbox,
             events: Vec::new(),
@@ -110,7 +124,7 @@ impl Pool {
     /// The nodes that can be asked.
     #[must_use]
     pub fn nodes(&self) -> NodeSet {
-        self.endpoints.keys().copied().collect()
+        self.places.keys().copied().collect()
     }
 
     /// Opens a session that asks `home` while it can.
@@ -148,8 +162,8 @@ impl Pool {
     /// # Errors
     /// If no node can be asked for the generation to open it in.
     pub async fn renew(&mut self, session: SessionIndex) -> Result<(), ClientError> {
-        let endpoints: Vec<Endpoint> = self.endpoints.values().cloned().collect();
-        let (_, _, opened) = first(&endpoints, &self.options).await?;
+        let places: Vec<Place> = self.places.values().cloned().collect();
+        let (_, _, opened) = first(&places, &self.options).await?;
         self.opened.generation = opened.generation;
         let home = self.seats[session.0].home;
         let fresh = self.new_session(home);
@@ -304,9 +318,8 @@ impl Pool {
         if self.wires.len() <= node.index() {
             self.wires.resize_with(node.index() + 1, || None);
         }
-        let endpoint =
-            self.endpoints.get(&node).expect("sessions ask only nodes that have an address").clone();
-        let route = Route { node, endpoint, options: self.options };
+        let place = self.places.get(&node).expect("sessions ask only nodes that have an address").clone();
+        let route = Route { node, place, options: self.options };
         self.wires[node.index()].get_or_insert_with(|| Wire::spawn(route, self.inbox.clone(), None))
     }
 
@@ -317,14 +330,14 @@ impl Pool {
 
 /// The first node that answers.
 async fn first(
-    endpoints: &[Endpoint],
+    places: &[Place],
     options: &ClientOptions,
-) -> Result<(Endpoint, Connection, Opened), ClientError> {
+) -> Result<(Place, Connection, Opened), ClientError> {
     let mut failure = ClientError::NoEndpoint;
-    for endpoint in endpoints {
-        match Connection::open(endpoint, options.hello(), options.connection).await {
-            Ok((connection, opened)) => return Ok((endpoint.clone(), connection, opened)),
-            Err(last) => failure = ClientError::Connect { count: endpoints.len(), last },
+    for place in places {
+        match place.open(options).await {
+            Ok((connection, opened)) => return Ok((place.clone(), connection, opened)),
+            Err(last) => failure = ClientError::Connect { count: places.len(), last },
         }
     }
     Err(failure)

@@ -1,9 +1,10 @@
 use crate::ClientOptions;
 use crate::inbox::{Event, Inbox};
+use crate::place::Place;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use isegoria_transport::Backoff;
 use isegoria_transport::client_port::{Connection, ConnectionLost, OpenError};
-use isegoria_transport::{Backoff, Endpoint};
 use isegoria_types::{NodeId, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) struct Wire {
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub(crate) node: NodeId,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) place: Place,
     pub(crate) options: ClientOptions,
 }
 
@@ -140,10 +141,12 @@ async fn run(shared: Arc<Shared>, mut open: Option<Open>) {
 
 async fn dial(route: &Route) -> Result<Open, OpenError> {
     let started = Instant::now();
-    let (connection, opened) =
-        Connection::open(&route.endpoint, route.options.hello(), route.options.connection).await?;
-    if opened.node != route.node {
-        return Err(OpenError::Stranger { endpoint: route.endpoint.clone() });
+    let (connection, opened) = route.place.open(&route.options).await?;
+    match &route.place {
+        Place::Remote(endpoint) if opened.node != route.node => {
+            return Err(OpenError::Stranger { endpoint: endpoint.clone() });
+        }
+        Place::Remote(_) | Place::Local(_) => {}
     }
     Ok(Open { connection, round_trip_ms: started.elapsed().as_millis() })
 }

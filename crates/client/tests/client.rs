@@ -123,7 +123,8 @@ impl Fake {
         let listener = Listener::bind(&self.endpoints[index]).await.unwrap();
         self.endpoints[index] = listener.endpoint().unwrap();
         let options = ClientServerOptions { poll_ms: 200, ..ClientServerOptions::default() };
-        self.servers[index] = Some(ClientServer::spawn(listener, options, self.nodes[index].clone()));
+        self.servers[index] =
+            Some(ClientServer::spawn(listener, options, Arc::new(self.nodes[index].clone())));
     }
 
     fn set(&self, index: usize, mood: Mood) {

@@ -5,13 +5,13 @@
 //! started, and each refusal is one sentence that names the field and the cure.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: it reads configuration files.
 
-mod config;
+mod cluster_config;
 mod geo;
 mod protocol_spec;
 mod registry;
 mod rtt_matrix;
 
-pub use config::{Config, ConfigFileError, LimitsConfig, NodeConfig};
+pub use cluster_config::{ClusterConfig, ConfigFileError, LimitsConfig, NodeConfig};
 pub use geo::GeoConfig;
 pub use isegoria_runtime::{LoopError, RunError, Stats};
 pub use isegoria_storage::{Durability, StoreError};

@@ -4,7 +4,9 @@ use crate::inbox::{Arrival, FromClients, FromPeers, Inbox};
 use crate::settings::Settings;
 use crate::start::RunError;
 use isegoria_storage::{Incarnations, Position};
-use isegoria_transport::client_port::{ClientServer, ClientServerOptions, Opened, PeerAddress};
+use isegoria_transport::client_port::{
+    ClientServer, ClientServerOptions, ClientSink, LocalPort, Opened, PeerAddress,
+};
 use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
     Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, WIRE_VERSION,
@@ -13,17 +15,20 @@ use isegoria_types::{Incarnation, NodeId};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// What stands between the event loop and the world; dropping it closes all of it.
+/// What stands between the event loop and the world; dropping it closes all of it, but for
+/// the port within the process, which whoever opened it closes.
 pub(crate) struct Edge {
     /// By the index of the other node; none to oneself.
     pub(crate) links: Vec<Option<LinkHandle>>,
     peers: PeerServer,
     clients: Option<ClientServer>,
+    local: LocalPort,
 }
 
 impl Edge {
     /// Closes the ports, so that they can be listened on again.
     pub(crate) async fn close(self) {
+        self.local.close();
         self.peers.close().await;
         if let Some(clients) = self.clients {
             clients.close().await;
@@ -70,11 +75,13 @@ impl Ports {
         let links = links(settings, identity, (inbox, incarnations));
         let sink = FromPeers { inbox: Arc::clone(inbox), incarnations: Arc::clone(incarnations) };
         let peers = PeerServer::spawn(self.peer, identity, PeerServerOptions::default(), sink);
-        let clients = self.client.map(|listener| {
-            let sink = FromClients::new(Arc::clone(inbox), opened(settings, relation));
-            ClientServer::spawn(listener, ClientServerOptions::default(), sink)
-        });
-        Edge { links, peers, clients }
+        let sink: Arc<dyn ClientSink> =
+            Arc::new(FromClients::new(Arc::clone(inbox), opened(settings, relation)));
+        let local = settings.local.clone();
+        local.open(Arc::clone(&sink));
+        let clients =
+            self.client.map(|listener| ClientServer::spawn(listener, ClientServerOptions::default(), sink));
+        Edge { links, peers, clients, local }
     }
 }
 

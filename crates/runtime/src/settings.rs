@@ -1,5 +1,6 @@
 use isegoria_replica::Retention;
 use isegoria_storage::Durability;
+use isegoria_transport::client_port::LocalPort;
 use isegoria_transport::{Distance, Endpoint};
 use isegoria_types::{Layout, NodeId};
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Limits and times.
     pub limits: Limits,
+    /// Where clients of this very process reach the node.
+    pub local: LocalPort,
     /// Only follow the others, from their state, without a vote and without clients: what is
     /// in the data directory is left alone.
     pub learner: bool,

@@ -12,6 +12,7 @@ use isegoria_replica::Beside;
 use isegoria_storage::{
     Durability, Guard, Identity as LogIdentity, Incarnations, Log, Store, StoreError, StoreOptions,
 };
+use isegoria_transport::client_port::LocalPort;
 use isegoria_transport::{Endpoint, LinkHandle};
 use isegoria_types::NodeId;
 use parking_lot::Mutex;
@@ -74,6 +75,7 @@ pub async fn run<P: Protocol>(
 ) -> Result<Stats, RunError> {
     let node = P::build(settings.own, &settings.layout, &options)?;
     let relation = machine.relation();
+    let _stops = StopsWithTheNode(settings.local.clone());
     let mut beside = Beside::new(settings.own, &settings.layout, P::ORDER, machine);
     beside.retain(settings.limits.retention);
     tokio::pin!(stop);
@@ -92,6 +94,15 @@ pub async fn run<P: Protocol>(
     };
     write_stats(&settings, &stats)?;
     Ok(stats)
+}
+
+/// However the node ends, nobody within the process waits for it any more.
+struct StopsWithTheNode(LocalPort);
+
+impl Drop for StopsWithTheNode {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// How serving ended, if well.

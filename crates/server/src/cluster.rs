@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{Config, Durability, GeoConfig, ProtocolSpec, RttMatrix};
+use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec, RttMatrix};
 use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -89,18 +89,18 @@ pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<Config, Failure> {
+fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, Failure> {
     let mut config = match &args.config {
         Some(file) => {
-            let config = Config::from_file(file)?;
-            Config {
+            let config = ClusterConfig::from_file(file)?;
+            ClusterConfig {
                 data_dir: args.data_dir.as_ref().map_or(config.data_dir.clone(), |_| data_dir.into()),
                 ..config
             }
         }
         None => {
             let spec: ProtocolSpec = args.protocol.parse()?;
-            let mut config = Config::loopback(&spec, args.nodes, args.base_port.max(1), data_dir)?;
+            let mut config = ClusterConfig::loopback(&spec, args.nodes, args.base_port.max(1), data_dir)?;
             if args.base_port == 0 {
                 take_free_endpoints(&mut config)
                     .map_err(|error| Failure::failed(format!("the system has no free ports: {error}")))?;

@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{Config, LoopError, RunError, StoreError};
+use isegoria::{ClusterConfig, LoopError, RunError, StoreError};
 use isegoria_bench::local_cluster::READY_LINE;
 use isegoria_kv::Kv;
 use isegoria_machine::Erased;
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
             |error| Failure::failed(format!("cannot ask to end with the parent process: {error}")),
         )?;
     }
-    let config = Config::from_file(&args.config)?;
+    let config = ClusterConfig::from_file(&args.config)?;
     let mut settings = config.settings(&args.node)?;
     settings.learner = args.learner;
     let stop = signals::interrupted()

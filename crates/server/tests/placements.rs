@@ -5,11 +5,11 @@
 mod common;
 
 use common::{PROTOCOLS, client, config, get, incr, put, start};
-use isegoria::{Config, Endpoint};
+use isegoria::{ClusterConfig, Endpoint};
 use isegoria_types::{QuorumSystem, Role};
 
 /// Writes at the first leader, reads at the last, and counts at both.
-async fn works(config: &Config) {
+async fn works(config: &ClusterConfig) {
     let cluster = start(config).await;
     let leaders: Vec<usize> =
         (0..config.nodes.len()).filter(|index| config.nodes[*index].roles.contains(&Role::Leader)).collect();
@@ -65,7 +65,7 @@ async fn quorums_that_are_no_majorities() {
     for (nodes, system) in systems {
         for protocol in PROTOCOLS {
             let dir = tempfile::tempdir().expect("a directory");
-            let config = Config { quorum: system.clone(), ..config(protocol, nodes, dir.path()) };
+            let config = ClusterConfig { quorum: system.clone(), ..config(protocol, nodes, dir.path()) };
             if protocol == "unanimous-bpaxos" && matches!(system, QuorumSystem::Grid { .. }) {
                 let refusal = config.check().expect_err("a row contains no cross").to_string();
                 assert!(refusal.contains("Q4"), "{refusal}");

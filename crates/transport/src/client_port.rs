@@ -5,12 +5,18 @@
 //! until there is one: whatever is queued then goes in one answer. So one call
 //! serves many requests, and no call waits for a command. `status` tells what the node
 //! counts, also while it is overloaded: it asks nobody.
+//!
+//! Clients within the process of the node use [`LocalPort`]: the same requests and
+//! replies without bytes.
 
 mod connection;
+mod local;
+mod remote;
 mod reply_queue;
 mod server;
 
 pub use connection::{Connection, ConnectionLost, ConnectionOptions, OpenError};
+pub use local::LocalPort;
 pub use reply_queue::ReplySender;
 pub use server::{ClientServer, ClientServerOptions, ClientSink, ConnectionId};
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use isegoria_transport::client_port::{
     ClientHello, ClientServer, ClientServerOptions, ClientSink, Connection, ConnectionId, ConnectionLost,
-    ConnectionOptions, OpenError, Opened, ReplySender,
+    ConnectionOptions, LocalPort, OpenError, Opened, ReplySender,
 };
 use isegoria_transport::{Endpoint, Listener, Mismatch, WIRE_VERSION, dial};
 use isegoria_types::{ClientId, NodeId, Outcome, Reply, Request, RequestId};
@@ -62,7 +62,7 @@ async fn serve(options: ClientServerOptions) -> (ClientServer, Echo, Endpoint) {
     let listener = Listener::bind(&Endpoint::loopback()).await.unwrap();
     let endpoint = listener.endpoint().unwrap();
     let echo = Echo::default();
-    (ClientServer::spawn(listener, options, echo.clone()), echo, endpoint)
+    (ClientServer::spawn(listener, options, Arc::new(echo.clone())), echo, endpoint)
 }
 
 async fn open(endpoint: &Endpoint) -> Connection {
@@ -235,4 +235,49 @@ async fn a_stranger_behind_the_port_is_an_error() {
     let silent = within(Connection::open(&endpoint, hello(), options)).await;
     assert!(matches!(silent, Err(OpenError::Silent { open_ms: 100, .. })), "{silent:?}");
     drop(server);
+}
+
+#[tokio::test]
+async fn a_port_within_the_process_carries_requests_and_replies() {
+    let (port, echo) = (LocalPort::default(), Echo::default());
+    let waiting = tokio::spawn({
+        let port = port.clone();
+        async move { Connection::local(&port).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "it waits until the node serves");
+    port.open(Arc::new(echo.clone()));
+    let (connection, opened) = within(waiting).await.unwrap().unwrap();
+    assert!(opened.check(&hello()).is_ok());
+    let asks = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.replies().await }
+    });
+    connection.submit(requests(0..2, 1)).await.unwrap();
+    let numbers: Vec<u64> =
+        within(asks).await.unwrap().unwrap().iter().map(|reply| reply.request.number).collect();
+    assert_eq!(numbers, [0, 1]);
+    assert_eq!(connection.status().await.unwrap(), "{\"arrived\":2}");
+    drop(connection);
+    assert!(echo.senders.lock().is_empty(), "the node hears that the client is gone");
+}
+
+#[tokio::test]
+async fn connections_within_the_process_end_with_the_node() {
+    let (port, echo) = (LocalPort::default(), Echo::default());
+    port.open(Arc::new(echo.clone()));
+    let (first, _) = Connection::local(&port).await.unwrap();
+    let asks = tokio::spawn({
+        let first = first.clone();
+        async move { first.replies().await }
+    });
+    tokio::task::yield_now().await;
+    port.open(Arc::new(echo.clone()));
+    assert_eq!(within(asks).await.unwrap(), Err(ConnectionLost), "another node serves there now");
+    assert_eq!(first.submit(requests(0..1, 1)).await, Err(ConnectionLost));
+    let (second, _) = Connection::local(&port).await.unwrap();
+    port.close();
+    assert_eq!(within(second.replies()).await, Err(ConnectionLost));
+    port.stop();
+    assert!(matches!(within(Connection::local(&port)).await, Err(OpenError::Stopped)));
 }

@@ -9,7 +9,7 @@ use super::watch::{resident_bytes, resident_bytes_max};
 use super::{Found, json, rules};
 use crate::BenchError;
 use crate::table::{aligned, grouped};
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use judge::{Rules, Verdict};
 use open_loop::{OpenLoop, Second};
 use serde::Serialize;
@@ -155,7 +155,7 @@ pub(crate) async fn run(args: &OverloadArgs, lab: &Lab<'_>) -> Result<Found, Ben
 
 async fn one(args: &OverloadArgs, lab: &Lab<'_>, spec: &ProtocolSpec) -> Result<Run, BenchError> {
     let node_limit = args.limit(spec)?;
-    let limited = |config: &mut Config| config.limits.commands_per_s_max = Some(node_limit);
+    let limited = |config: &mut ClusterConfig| config.limits.commands_per_s_max = Some(node_limit);
     let mut rig = lab.start(spec, args.durability, limited).await?;
     let phases = args.phases();
     let load = OpenLoop {

@@ -3,7 +3,7 @@ use crate::BenchError;
 use crate::table::{aligned, grouped};
 use crate::trials::lab::{Lab, Rig};
 use crate::trials::pressure::{Job, Pressure};
-use isegoria::{Config, ProtocolSpec};
+use isegoria::{ClusterConfig, ProtocolSpec};
 use isegoria_types::{Prefix, WINDOW_MAX};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ pub(crate) async fn by_commits(
 }
 
 /// On a busy machine batches are small, and commands take more vertices or slots than usual.
-fn hold_much(config: &mut Config) {
+fn hold_much(config: &mut ClusterConfig) {
     config.limits.retain_count_max = usize::try_from(WINDOW_MAX / 4).unwrap_or(usize::MAX);
     config.limits.retain_bytes_max = 1 << 30;
 }

@@ -1,7 +1,7 @@
 //! What the tests with real processes share.
 #![allow(dead_code)] // Each test file uses a part of it.
 
-use isegoria::{Config, Durability, ProtocolSpec};
+use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use isegoria_bench::local_cluster::{LocalCluster, take_free_endpoints};
 use isegoria_client::{Client, ClientError, ClientOptions};
 use isegoria_kv::{Op, Output};
@@ -14,15 +14,15 @@ pub(crate) const PROTOCOLS: [&str; 5] =
     ["multipaxos", "simple-bpaxos", "unanimous-bpaxos", "atlas", "epaxos"];
 
 /// A cluster's configuration with ports that are free.
-pub(crate) fn config(protocol: &str, nodes: usize, dir: &Path) -> Config {
+pub(crate) fn config(protocol: &str, nodes: usize, dir: &Path) -> ClusterConfig {
     let spec: ProtocolSpec = protocol.parse().expect("a protocol");
-    let mut config = Config::loopback(&spec, nodes, 20_000, dir).expect("a legal cluster");
+    let mut config = ClusterConfig::loopback(&spec, nodes, 20_000, dir).expect("a legal cluster");
     take_free_endpoints(&mut config).expect("free ports");
     config.durability = Durability::Fsync;
     config
 }
 
-pub(crate) async fn start(config: &Config) -> LocalCluster {
+pub(crate) async fn start(config: &ClusterConfig) -> LocalCluster {
     LocalCluster::start(Path::new(ISEGORIA), config).await.unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -1,17 +1,10 @@
-use super::service::{PortRequest, PortResponse};
-use super::{ClientHello, Opened};
-use crate::codec::{ENVELOPE_BYTES, caller_transport};
-use crate::{Endpoint, FRAME_BYTES_MAX, Mismatch, dial};
+use super::local::Local;
+use super::remote::Remote;
+use super::{ClientHello, LocalPort, Opened};
+use crate::{Endpoint, FRAME_BYTES_MAX, Mismatch};
 use isegoria_types::{Reply, Request};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tarpc::client::{Channel, Config, RpcError};
-use tarpc::context;
-use tokio_util::task::AbortOnDropHandle;
-
-/// What a request takes on the wire besides its payload, bytes, at most.
-const REQUEST_BYTES: usize = 58;
 
 /// Limits and times of a client's connection.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +57,9 @@ pub enum OpenError {
         /// In what we differ.
         mismatch: Mismatch,
     },
+    /// The node of this very process is gone.
+    #[error("the node of this process has stopped")]
+    Stopped,
 }
 
 /// The connection ended, or does not answer any more. What was in flight has an
@@ -76,10 +72,13 @@ pub struct ConnectionLost;
 /// the last one closes it.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    caller: Channel<PortRequest, PortResponse>,
-    call_time: Duration,
-    submit_bytes_max: usize,
-    _dispatch: Arc<AbortOnDropHandle<()>>,
+    way: Way,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Remote(Remote),
+    Local(Arc<Local>),
 }
 
 impl Connection {
@@ -92,43 +91,17 @@ impl Connection {
         hello: ClientHello,
         options: ConnectionOptions,
     ) -> Result<(Connection, Opened), OpenError> {
-        let attempt = Connection::attempt(endpoint, hello, options);
-        let open_ms = options.open_ms;
-        tokio::time::timeout(Duration::from_millis(open_ms), attempt)
-            .await
-            .unwrap_or_else(|_| Err(OpenError::Silent { endpoint: endpoint.clone(), open_ms }))
+        let (remote, opened) = Remote::open(endpoint, hello, options).await?;
+        Ok((Connection { way: Way::Remote(remote) }, opened))
     }
 
-    async fn attempt(
-        endpoint: &Endpoint,
-        hello: ClientHello,
-        options: ConnectionOptions,
-    ) -> Result<(Connection, Opened), OpenError> {
-        let place = || endpoint.clone();
-        let stream = dial(endpoint).await.map_err(|error| OpenError::Dial { endpoint: place(), error })?;
-        let client = tarpc::client::new(Config::default(), caller_transport(stream, options.frame_bytes_max));
-        let dispatch = client.dispatch;
-        // Errors show in the calls; tarpc's own log line could not be limited.
-        let dispatch = AbortOnDropHandle::new(tokio::spawn(async { drop(dispatch.await) }));
-        let connection = Connection {
-            caller: client.client,
-            call_time: Duration::from_millis(options.call_ms),
-            submit_bytes_max: options.frame_bytes_max.saturating_sub(ENVELOPE_BYTES),
-            _dispatch: Arc::new(dispatch),
-        };
-        match connection.call(PortRequest::Open { hello }).await {
-            Ok(PortResponse::Open(Ok(opened))) => Ok((connection, opened)),
-            Ok(PortResponse::Open(Err(mismatch))) => Err(OpenError::Refused { endpoint: place(), mismatch }),
-            Ok(_) | Err(_) => Err(OpenError::Stranger { endpoint: place() }),
-        }
-    }
-
-    async fn call(&self, request: PortRequest) -> Result<PortResponse, RpcError> {
-        let mut context = context::current();
-        // Ours comes first: tarpc would log its own at every expiry.
-        context.deadline = Instant::now() + self.call_time * 2;
-        let call = self.caller.call(context, request);
-        tokio::time::timeout(self.call_time, call).await.unwrap_or(Err(RpcError::DeadlineExceeded))
+    /// Connects to the node of this process, once it serves.
+    ///
+    /// # Errors
+    /// If it has stopped.
+    pub async fn local(port: &LocalPort) -> Result<(Connection, Opened), OpenError> {
+        let (local, opened) = Local::open(port).await.ok_or(OpenError::Stopped)?;
+        Ok((Connection { way: Way::Local(Arc::new(local)) }, opened))
     }
 
     /// Hands requests over. Calls of one task are handed over in order, if each is
@@ -136,27 +109,11 @@ impl Connection {
     ///
     /// # Errors
     /// If the connection was lost; the requests may have arrived all the same.
-    pub async fn submit(&self, mut requests: Vec<Request>) -> Result<(), ConnectionLost> {
-        while !requests.is_empty() {
-            let rest = requests.split_off(self.fitting(&requests));
-            match self.call(PortRequest::Submit { requests }).await {
-                Ok(PortResponse::Submit(())) => requests = rest,
-                _ => return Err(ConnectionLost),
-            }
+    pub async fn submit(&self, requests: Vec<Request>) -> Result<(), ConnectionLost> {
+        match &self.way {
+            Way::Remote(remote) => remote.submit(requests).await,
+            Way::Local(local) => local.submit(requests),
         }
-        Ok(())
-    }
-
-    /// How many of the requests one call can carry; at least one.
-    fn fitting(&self, requests: &[Request]) -> usize {
-        let mut room = self.submit_bytes_max;
-        let fits = |request: &&Request| {
-            let bytes = request.payload.len() + REQUEST_BYTES;
-            let fits = bytes <= room;
-            room = room.saturating_sub(bytes);
-            fits
-        };
-        requests.iter().take_while(fits).count().max(1)
     }
 
     /// All replies that wait, as soon as there is one; none after some seconds.
@@ -164,9 +121,9 @@ impl Connection {
     /// # Errors
     /// If the connection was lost.
     pub async fn replies(&self) -> Result<Vec<Reply>, ConnectionLost> {
-        match self.call(PortRequest::Replies {}).await {
-            Ok(PortResponse::Replies(replies)) => Ok(replies),
-            _ => Err(ConnectionLost),
+        match &self.way {
+            Way::Remote(remote) => remote.replies().await,
+            Way::Local(local) => local.replies().await,
         }
     }
 
@@ -175,9 +132,9 @@ impl Connection {
     /// # Errors
     /// If the connection was lost.
     pub async fn status(&self) -> Result<String, ConnectionLost> {
-        match self.call(PortRequest::Status {}).await {
-            Ok(PortResponse::Status(text)) => Ok(text),
-            _ => Err(ConnectionLost),
+        match &self.way {
+            Way::Remote(remote) => remote.status().await,
+            Way::Local(local) => local.status().await,
         }
     }
 }

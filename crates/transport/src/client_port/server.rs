@@ -73,7 +73,7 @@ pub struct ClientServer {
 
 struct Shared {
     options: ClientServerOptions,
-    sink: Box<dyn ClientSink>,
+    sink: Arc<dyn ClientSink>,
     refused_count: Arc<AtomicU64>,
     log_limit: LogLimit,
 }
@@ -87,11 +87,15 @@ impl ClientServer {
     }
 
     /// Serves clients at `listener`; needs a tokio runtime.
-    pub fn spawn(listener: Listener, options: ClientServerOptions, sink: impl ClientSink) -> ClientServer {
+    pub fn spawn(
+        listener: Listener,
+        options: ClientServerOptions,
+        sink: Arc<dyn ClientSink>,
+    ) -> ClientServer {
         let refused_count = Arc::new(AtomicU64::new(0));
         let shared = Arc::new(Shared {
             options,
-            sink: Box::new(sink),
+            sink,
             refused_count: refused_count.clone(),
             log_limit: LogLimit::default(),
         });

@@ -1,5 +1,6 @@
 use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec};
 use isegoria_runtime::{Limits, Member, Retention, Settings};
+use isegoria_transport::client_port::LocalPort;
 use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ impl std::error::Error for ConfigFileError {}
 /// A cluster's configuration, the same file for all its nodes (TOML).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct ClusterConfig {
     /// The cluster's name: nodes of clusters with other names refuse each other.
     pub cluster: String,
     /// The protocol's name.
@@ -170,12 +171,12 @@ impl LimitsConfig {
     }
 }
 
-impl Config {
+impl ClusterConfig {
     /// Reads and checks a file.
     ///
     /// # Errors
     /// If it cannot be read, does not parse, or breaks a rule.
-    pub fn from_file(path: &Path) -> Result<Config, ConfigFileError> {
+    pub fn from_file(path: &Path) -> Result<ClusterConfig, ConfigFileError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigFileError(format!("cannot read {}: {error}", path.display())))?;
         text.parse()
@@ -192,7 +193,7 @@ impl Config {
         count: usize,
         base_port: u16,
         data_dir: &Path,
-    ) -> Result<Config, ConfigFileError> {
+    ) -> Result<ClusterConfig, ConfigFileError> {
         let port = |index: usize, offset: usize| {
             let port = usize::from(base_port) + 2 * index + offset;
             match u16::try_from(port) {
@@ -217,7 +218,7 @@ impl Config {
                 isegoria_types::NODE_COUNT_MAX
             )));
         }
-        let config = Config {
+        let config = ClusterConfig {
             cluster: "local".to_owned(),
             protocol: spec.name.clone(),
             durability: Durability::default(),
@@ -305,6 +306,7 @@ impl Config {
             durability: self.durability,
             data_dir: self.data_dir.join(name),
             limits: self.runtime_limits(),
+            local: LocalPort::default(),
             learner: false,
         })
     }
@@ -351,11 +353,11 @@ impl Config {
     }
 }
 
-impl std::str::FromStr for Config {
+impl std::str::FromStr for ClusterConfig {
     type Err = ConfigFileError;
 
-    fn from_str(text: &str) -> Result<Config, ConfigFileError> {
-        let config: Config = toml::from_str(text).map_err(|error| {
+    fn from_str(text: &str) -> Result<ClusterConfig, ConfigFileError> {
+        let config: ClusterConfig = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             let message: Vec<&str> = error.message().split_whitespace().collect();
             ConfigFileError(format!("line {line}: {}", message.join(" ")))
@@ -379,14 +381,14 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        text.parse::<Config>().unwrap_err().to_string()
+        text.parse::<ClusterConfig>().unwrap_err().to_string()
     }
 
     #[test]
     fn a_file_survives_a_round_trip() {
-        let parsed: Config = config("[limits]\nbatch_max = 7").parse().unwrap();
+        let parsed: ClusterConfig = config("[limits]\nbatch_max = 7").parse().unwrap();
         assert_eq!(parsed.limits.batch_max, 7);
-        assert_eq!(parsed.to_toml().parse::<Config>().unwrap(), parsed);
+        assert_eq!(parsed.to_toml().parse::<ClusterConfig>().unwrap(), parsed);
         assert_eq!(parsed.settings("n2").unwrap().own, NodeId::new(1));
         assert!(parsed.settings("n9").unwrap_err().to_string().contains("n1, n2, n3"));
     }
