@@ -3,7 +3,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use isegoria_depservice::KeyedIndex;
-use isegoria_types::{Footprint, NodeId, NodeSet, Prefix, Vertex};
+use isegoria_types::{Conflicts, Footprint, NodeId, NodeSet, Prefix, Vertex};
 use std::hint::black_box;
 
 const LEADERS: usize = 3;
@@ -25,7 +25,7 @@ fn requests(batch: usize, fresh: bool) -> Vec<(Vertex, Footprint)> {
 }
 
 fn compute(requests: &[(Vertex, Footprint)]) -> KeyedIndex {
-    let mut index = KeyedIndex::new(NodeSet::first(LEADERS), 1);
+    let mut index = KeyedIndex::new(NodeSet::first(LEADERS), 1, &Conflicts::default());
     let floor = Prefix::default();
     for (vertex, footprint) in requests {
         black_box(index.compute(*vertex, footprint, &floor));

@@ -6,7 +6,7 @@ use crate::properties::{
 use crate::{Applied, ChosenValues, Submission, Submissions, Violation, judge};
 use bytes::Bytes;
 use isegoria_node::{Evidence, FastRule};
-use isegoria_types::{Batch, NodeId, Order, Prefix, Quorum, RequestId, Vertex};
+use isegoria_types::{Batch, Conflicts, NodeId, Order, Prefix, Quorum, RequestId, Vertex};
 
 /// All properties of one run, fed with what a driver sees. The first violation ends the run.
 #[derive(Clone, Debug)]
@@ -31,12 +31,12 @@ pub struct Checks {
 
 impl Checks {
     /// The checks of a cluster in which `quorum` chooses a value, or votes of ballot 0 by
-    /// the rule `fast`.
+    /// the rule `fast`, and scopes of footprints conflict by `conflicts`.
     #[must_use]
-    pub fn new(quorum: Quorum, fast: FastRule) -> Checks {
+    pub fn new((quorum, fast): (Quorum, FastRule), conflicts: Conflicts) -> Checks {
         Checks {
             agreement: Agreement::new(quorum, fast),
-            visibility: Visibility::default(),
+            visibility: Visibility::new(conflicts),
             nontriviality: Nontriviality::default(),
             promises: Promises::default(),
             execution_order: ExecutionOrder::default(),

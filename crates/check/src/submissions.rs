@@ -11,8 +11,10 @@ pub struct Submissions(BTreeMap<RequestId, Submission>);
 pub struct Submission {
     /// The command as the state machine reads it.
     pub payload: Bytes,
-    /// What it touches.
+    /// What it touches, as nodes are told.
     pub footprint: Footprint,
+    /// The same said by keys, which orders of execution are compared by.
+    pub keys: Footprint,
 }
 
 impl Submissions {

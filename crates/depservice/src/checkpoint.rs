@@ -1,5 +1,9 @@
+use bytes::Bytes;
 use isegoria_types::{Access, KeyHash, NodeId, Prefix};
 use serde::{Deserialize, Serialize};
+
+/// Scopes in one piece: each takes up to [`isegoria_types::Footprint::SCOPE_BYTES_MAX`].
+const SCOPES_A_PIECE: usize = 8;
 
 /// The contents of an index, in normal form: what a checkpoint record holds, and
 /// what fingerprints and comparisons are made of.
@@ -19,12 +23,14 @@ pub struct Checkpoint {
     /// The largest vertices per leader for each key and access, sorted, without
     /// what the dropped floor covers.
     pub entries: Vec<(KeyHash, Access, Prefix)>,
+    /// The same for each scope.
+    pub scopes: Vec<(Bytes, Prefix)>,
 }
 
 impl Checkpoint {
     /// The same contents in pieces of at most `entry_count_max` entries (at least one
-    /// piece), for a log whose records have a limit. [`crate::KeyedIndex::absorb`]
-    /// takes them in any order.
+    /// piece), for a log whose records have a limit; with fewer scopes, which are larger.
+    /// [`crate::KeyedIndex::absorb`] takes them in any order.
     ///
     /// # Panics
     /// If `entry_count_max` is 0.
@@ -32,13 +38,12 @@ impl Checkpoint {
     pub fn pieces(mut self, entry_count_max: usize) -> Vec<Checkpoint> {
         assert!(entry_count_max > 0, "a piece of a checkpoint holds at least one entry");
         let entries = std::mem::take(&mut self.entries);
+        let scopes = std::mem::take(&mut self.scopes);
+        let of_entries = |chunk: &[_]| Checkpoint { entries: chunk.to_vec(), ..Checkpoint::default() };
+        let of_scopes = |chunk: &[_]| Checkpoint { scopes: chunk.to_vec(), ..Checkpoint::default() };
         let mut pieces = vec![self];
-        for (index, chunk) in entries.chunks(entry_count_max).enumerate() {
-            if index > 0 {
-                pieces.push(Checkpoint::default());
-            }
-            pieces[index].entries = chunk.to_vec();
-        }
+        pieces.extend(entries.chunks(entry_count_max).map(of_entries));
+        pieces.extend(scopes.chunks(SCOPES_A_PIECE).map(of_scopes));
         pieces
     }
 }

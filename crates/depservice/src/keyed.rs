@@ -1,30 +1,32 @@
 use crate::entry::Entry;
 use crate::floors::Floors;
+use crate::scopes::Scopes;
 use crate::sweep::{SWEEP_PER_ACCESS, SWEEP_PER_COLLECT, Sweep};
 use crate::{Answer, Checkpoint, Collected};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use isegoria_types::{Access, DepSet, Footprint, KeyHash, NodeId, NodeSet, Prefix, Vertex};
+use isegoria_types::{Access, Conflicts, DepSet, Footprint, KeyHash, NodeId, NodeSet, Prefix, Vertex};
 use std::fmt;
 use std::hash::BuildHasher;
 
 /// Entries in one piece of a checkpoint.
 const ENTRIES_A_PIECE: usize = 1024;
 
-/// The conflict index for footprints: per key and access, the largest vertex number
-/// per leader (prefix semantics; protocols.md 2.2).
+/// The conflict index for footprints: per key and access, and per scope, the largest
+/// vertex number per leader (prefix semantics; protocols.md 2.2).
 ///
 /// Entries lie densely in a vector, and the hash table only finds positions: so a
 /// sweep walks memory in order, growing moves 16 bytes a key, and nothing depends
 /// on the table's order or seed.
 ///
-/// Invariant: for every vertex recorded, every (key, access) of its footprint has a
-/// mark that covers it, or the dropped floor does.
+/// Invariant: for every vertex recorded, every (key, access) and every scope of its footprint
+/// has a mark that covers it, or the dropped floor does.
 #[derive(Clone)]
 pub struct KeyedIndex {
     hasher: FixedState,
     positions: HashTable<(u64, u32)>,
     entries: Vec<Entry>,
+    scopes: Scopes,
     /// Every vertex recorded.
     seen: Prefix,
     /// The vertices that conflict with everything.
@@ -34,14 +36,16 @@ pub struct KeyedIndex {
 }
 
 impl KeyedIndex {
-    /// An empty index in a cluster with these leaders. The seed guards the hash table
-    /// against keys chosen to collide; it never changes an answer.
+    /// An empty index in a cluster with these leaders, for footprints whose scopes conflict
+    /// by `conflicts`. The seed guards the hash table against keys chosen to collide; it
+    /// never changes an answer.
     #[must_use]
-    pub fn new(leaders: NodeSet, seed: u64) -> KeyedIndex {
+    pub fn new(leaders: NodeSet, seed: u64, conflicts: &Conflicts) -> KeyedIndex {
         KeyedIndex {
             hasher: FixedState::with_seed(seed),
             positions: HashTable::new(),
             entries: Vec::new(),
+            scopes: Scopes::new(conflicts.clone()),
             seen: Prefix::default(),
             barrier: Prefix::default(),
             floors: Floors::new(leaders),
@@ -60,6 +64,7 @@ impl KeyedIndex {
                         gather(&self.entries[position], run, &mut deps);
                     }
                 }
+                footprint.scopes().iter().for_each(|scope| self.scopes.gather(scope, &mut deps));
                 Answer::Deps(DepSet::from_prefix(deps))
             }
         }
@@ -91,6 +96,10 @@ impl KeyedIndex {
                 Err(_) => {}
             }
         }
+        footprint.scopes().iter().for_each(|scope| self.scopes.gather(scope, &mut deps));
+        if wanted {
+            footprint.scopes().iter().for_each(|scope| self.scopes.cover(scope, vertex));
+        }
         self.sweep_for(footprint);
         Answer::Deps(DepSet::from_prefix(deps))
     }
@@ -107,8 +116,15 @@ impl KeyedIndex {
                     Err(hash) => self.insert(hash, run, vertex),
                 }
             }
+            footprint.scopes().iter().for_each(|scope| self.scopes.cover(scope, vertex));
         }
         self.sweep_for(footprint);
+    }
+
+    /// Whether two commands with these footprints conflict; see [`Conflicts::conflict`].
+    #[must_use]
+    pub fn conflict(&self, one: &Footprint, other: &Footprint) -> bool {
+        self.scopes.conflicts().conflict(one, other)
     }
 
     /// Remembers that every later request of `leader` carries at least `floor`.
@@ -150,23 +166,28 @@ impl KeyedIndex {
     }
 
     fn collect_to(&mut self, floor: &Prefix) -> Collected {
+        self.drop_to(floor);
+        let dropped_count = self.advance(SWEEP_PER_COLLECT);
+        Collected { dropped_count, unfinished: self.sweep != Sweep::Idle || !self.scopes.is_swept() }
+    }
+
+    fn drop_to(&mut self, floor: &Prefix) {
         if self.floors.drop_to(floor) {
             self.sweep.restart();
+            self.scopes.restart();
         }
-        let dropped_count = self.advance(SWEEP_PER_COLLECT);
-        Collected { dropped_count, unfinished: self.sweep != Sweep::Idle }
     }
 
-    /// The number of keys with an entry, those included that wait to be swept.
+    /// The number of keys and scopes with an entry, those included that wait to be swept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.scopes.len()
     }
 
-    /// Whether no key has an entry.
+    /// Whether there is no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// The contents in normal form: equal contents give equal checkpoints, whatever
@@ -189,6 +210,12 @@ impl KeyedIndex {
             seen: self.seen.clone(),
             barrier: self.barrier.clone(),
             entries,
+            scopes: self
+                .scopes
+                .iter()
+                .map(|(scope, marks)| (scope.clone(), above(marks, dropped)))
+                .filter(|(_, marks)| !marks.is_empty())
+                .collect(),
         }
     }
 
@@ -210,9 +237,8 @@ impl KeyedIndex {
                 Err(hash) => self.push(hash, Entry::new(&[(*key, *access)], marks)),
             }
         }
-        if self.floors.drop_to(&checkpoint.dropped) {
-            self.sweep.restart();
-        }
+        checkpoint.scopes.iter().for_each(|(scope, marks)| self.scopes.union(scope, marks));
+        self.drop_to(&checkpoint.dropped);
     }
 
     /// What every answer to this request contains before its keys are looked up.
@@ -221,18 +247,21 @@ impl KeyedIndex {
             return Err(Answer::StaleFloor(self.dropped().clone()));
         }
         let mut deps = sender_floor.clone();
-        deps.union(match footprint {
-            Footprint::Everything => &self.seen,
-            Footprint::Keys(_) => &self.barrier,
-        });
+        deps.union(if self.is_barrier(footprint) { &self.seen } else { &self.barrier });
         Ok(deps)
+    }
+
+    /// Whether it conflicts with everything: it says so, or has a scope that nobody understands.
+    fn is_barrier(&self, footprint: &Footprint) -> bool {
+        footprint.is_everything()
+            || footprint.scopes().iter().any(|scope| !self.scopes.conflicts().knows(scope))
     }
 
     /// Records `vertex` apart from its keys; says whether those are wanted. Not so
     /// below the dropped floor, which every answer covers: an entry would be garbage.
     fn note(&mut self, vertex: Vertex, footprint: &Footprint) -> bool {
         self.seen.cover(vertex);
-        if *footprint == Footprint::Everything {
+        if self.is_barrier(footprint) {
             self.barrier.cover(vertex);
         }
         !self.dropped().contains(vertex)
@@ -259,34 +288,21 @@ impl KeyedIndex {
 
     /// Sweeps as much as recording `footprint` may have added.
     fn sweep_for(&mut self, footprint: &Footprint) {
-        let access_count = match footprint {
-            Footprint::Everything => 1,
-            Footprint::Keys(list) => list.len(),
-        };
-        self.advance(SWEEP_PER_ACCESS * access_count);
+        let count = footprint.accesses().len() + footprint.scopes().len();
+        self.advance(SWEEP_PER_ACCESS * count.max(usize::from(footprint.is_everything())));
     }
 
     /// Examines up to `budget` entries; returns how many of them it dropped.
     fn advance(&mut self, budget: usize) -> usize {
-        let Sweep::Running { mut cursor, mut again } = self.sweep else { return 0 };
-        let mut dropped_count = 0;
+        let mut dropped_count = self.scopes.advance(budget, self.floors.dropped());
         for _ in 0..budget {
-            if cursor >= self.entries.len() {
-                if !again {
-                    self.sweep = Sweep::Idle;
-                    return dropped_count;
-                }
-                (cursor, again) = (0, false);
-                continue;
-            }
-            if self.entries[cursor].is_covered(self.floors.dropped()) {
-                self.remove(cursor);
+            let Some(position) = self.sweep.next(self.entries.len()) else { break };
+            if self.entries[position].is_covered(self.floors.dropped()) {
+                self.remove(position);
+                self.sweep.step_back();
                 dropped_count += 1;
-            } else {
-                cursor += 1;
             }
         }
-        self.sweep = Sweep::Running { cursor, again };
         dropped_count
     }
 
@@ -306,11 +322,7 @@ impl KeyedIndex {
 
 /// A footprint's accesses, key by key: in normal form those of one key are neighbours.
 fn runs(footprint: &Footprint) -> impl Iterator<Item = &[(KeyHash, Access)]> {
-    let list: &[(KeyHash, Access)] = match footprint {
-        Footprint::Everything => &[],
-        Footprint::Keys(list) => list,
-    };
-    list.chunk_by(|one, next| one.0 == next.0)
+    footprint.accesses().chunk_by(|one, next| one.0 == next.0)
 }
 
 fn gather(entry: &Entry, run: &[(KeyHash, Access)], deps: &mut Prefix) {
@@ -331,6 +343,7 @@ impl fmt::Debug for KeyedIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedIndex")
             .field("keys", &self.entries.len())
+            .field("scopes", &self.scopes.len())
             .field("seen", &self.seen)
             .field("barrier", &self.barrier)
             .field("floors", &self.floors)

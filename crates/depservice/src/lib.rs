@@ -15,6 +15,7 @@ mod entry;
 mod floors;
 mod keyed;
 mod naive;
+mod scopes;
 mod sweep;
 
 #[cfg(test)]

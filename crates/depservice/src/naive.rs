@@ -1,21 +1,29 @@
 use crate::Answer;
-use isegoria_types::{DepSet, Footprint, NodeId, NodeSet, Prefix, Vertex};
+use isegoria_types::{Conflicts, DepSet, Footprint, NodeId, NodeSet, Prefix, Vertex};
 
 /// The reference that fast indexes are tested against: a list of all vertices ever
 /// recorded, compared pair by pair. It forgets nothing and is never used otherwise.
 #[derive(Clone, Debug)]
 pub struct NaiveIndex {
     leaders: NodeSet,
+    conflicts: Conflicts,
     recorded: Vec<(Vertex, Footprint)>,
     announced: Vec<(NodeId, Prefix)>,
     dropped: Prefix,
 }
 
 impl NaiveIndex {
-    /// An empty index in a cluster with these leaders.
+    /// An empty index in a cluster with these leaders; see [`crate::KeyedIndex::new`].
     #[must_use]
-    pub fn new(leaders: NodeSet) -> NaiveIndex {
-        NaiveIndex { leaders, recorded: Vec::new(), announced: Vec::new(), dropped: Prefix::default() }
+    pub fn new(leaders: NodeSet, conflicts: &Conflicts) -> NaiveIndex {
+        let conflicts = conflicts.clone();
+        NaiveIndex {
+            leaders,
+            conflicts,
+            recorded: Vec::new(),
+            announced: Vec::new(),
+            dropped: Prefix::default(),
+        }
     }
 
     /// As [`crate::KeyedIndex::deps`].
@@ -26,7 +34,7 @@ impl NaiveIndex {
         }
         let mut deps = DepSet::from_prefix(sender_floor.clone());
         for (vertex, other) in &self.recorded {
-            if footprint.conflicts(other) {
+            if self.conflicts.conflict(footprint, other) {
                 deps.insert(*vertex);
             }
         }

@@ -29,6 +29,27 @@ impl Sweep {
             Sweep::Running { cursor, .. } => Sweep::Running { cursor, again: cursor > 0 },
         };
     }
+
+    /// The position to examine now, of `count`; none when all that is covered was found.
+    pub(crate) fn next(&mut self, count: usize) -> Option<usize> {
+        let Sweep::Running { cursor, again } = *self else { return None };
+        *self = match (cursor < count, again) {
+            (true, again) => Sweep::Running { cursor: cursor + 1, again },
+            (false, true) if count > 0 => Sweep::Running { cursor: 1, again: false },
+            (false, _) => Sweep::Idle,
+        };
+        match self {
+            Sweep::Running { cursor, .. } => Some(*cursor - 1),
+            Sweep::Idle => None,
+        }
+    }
+
+    /// What was examined last is gone, and another entry stands there now.
+    pub(crate) fn step_back(&mut self) {
+        if let Sweep::Running { cursor, .. } = self {
+            *cursor -= 1;
+        }
+    }
 }
 
 /// What a collection did.

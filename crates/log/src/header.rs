@@ -5,8 +5,8 @@ use std::fmt;
 ///
 /// 1: the first. 2: a replica's snapshot holds the last cut, commands may be cuts, and
 /// behind every record there is room for a seal. 3: a session in a snapshot says since
-/// when it has been there.
-pub const FORMAT_VERSION: u32 = 3;
+/// when it has been there. 4: footprints and conflict indexes have scopes.
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Size of a segment's header, bytes.
 pub const HEADER_BYTES: usize = 64;

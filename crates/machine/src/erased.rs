@@ -1,6 +1,7 @@
 use crate::{Frozen, StateMachine};
 use bytes::Bytes;
-use isegoria_types::Footprint;
+use isegoria_types::{Conflicts, Footprint};
+use serde::Serialize;
 use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ pub trait Relation: Send + Sync {
     /// If the bytes are not a command.
     fn footprint(&self, payload: &[u8]) -> Result<Footprint, Undecodable>;
 
+    /// Which scopes of footprints conflict.
+    fn conflicts(&self) -> Conflicts {
+        Conflicts::default()
+    }
+
     /// Compared when nodes and clients connect.
     fn version(&self) -> u64;
 }
@@ -32,6 +38,11 @@ pub trait Machine: Send {
     /// a command change nothing and give an empty output, on every node alike; entry
     /// nodes refuse them before they get here.
     fn apply(&mut self, payload: &[u8]) -> Bytes;
+
+    /// Applies several in this order; adds an output for each.
+    fn apply_batch(&mut self, payloads: &[Bytes], outputs: &mut Vec<Bytes>) {
+        outputs.extend(payloads.iter().map(|payload| self.apply(payload)));
+    }
 
     /// See [`crate::Snapshot::freeze`].
     fn freeze(&self) -> Frozen;
@@ -86,6 +97,10 @@ impl<S: StateMachine> Relation for RelationOf<S> {
         }
     }
 
+    fn conflicts(&self) -> Conflicts {
+        S::conflicts()
+    }
+
     fn version(&self) -> u64 {
         S::RELATION_VERSION
     }
@@ -98,10 +113,22 @@ impl<S: StateMachine> Machine for Erased<S> {
 
     fn apply(&mut self, payload: &[u8]) -> Bytes {
         let Ok(command) = postcard::from_bytes::<S::Command>(payload) else { return Bytes::new() };
-        let output = self.state.apply(command);
-        match postcard::to_stdvec(&output) {
-            Ok(bytes) => bytes.into(),
-            Err(error) => panic!("encoding an output into memory: {error}"),
+        encode(&self.state.apply(command))
+    }
+
+    fn apply_batch(&mut self, payloads: &[Bytes], outputs: &mut Vec<Bytes>) {
+        let decoded: Result<Vec<S::Command>, _> = match payloads {
+            [_] => Ok(Vec::new()),
+            several => several.iter().map(|payload| postcard::from_bytes(payload)).collect(),
+        };
+        match decoded {
+            Ok(commands) if !commands.is_empty() => {
+                let answers = self.state.apply_batch(commands);
+                let (count, wanted) = (answers.len(), payloads.len());
+                assert_eq!(count, wanted, "a batch of {wanted} commands gave {count} outputs");
+                outputs.extend(answers.iter().map(encode));
+            }
+            _ => outputs.extend(payloads.iter().map(|payload| self.apply(payload))),
         }
     }
 
@@ -114,10 +141,17 @@ impl<S: StateMachine> Machine for Erased<S> {
     }
 }
 
+fn encode<T: Serialize>(output: &T) -> Bytes {
+    match postcard::to_stdvec(output) {
+        Ok(bytes) => bytes.into(),
+        Err(error) => panic!("encoding an output into memory: {error}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::{Deserialize, Serialize};
+    use serde::Deserialize;
 
     #[derive(Clone, Default, Serialize, Deserialize)]
     struct Sum(u64);
@@ -146,6 +180,41 @@ mod tests {
         assert_ne!(machine.digest(), before);
         machine.restore(&mut &saved[..]).unwrap();
         assert_eq!(machine.digest(), before);
+    }
+
+    /// Says with each sum how many commands were applied with it.
+    #[derive(Clone, Default, Serialize, Deserialize)]
+    struct Batched(u64);
+
+    impl StateMachine for Batched {
+        type Command = u64;
+        type Output = (u64, usize);
+        fn footprint(_: &u64, footprint: &mut Footprint) {
+            footprint.everything();
+        }
+        fn apply(&mut self, command: u64) -> (u64, usize) {
+            self.0 += command;
+            (self.0, 1)
+        }
+        fn apply_batch(&mut self, commands: Vec<u64>) -> Vec<(u64, usize)> {
+            let count = commands.len();
+            commands.into_iter().map(|command| (self.apply(command).0, count)).collect()
+        }
+    }
+
+    #[test]
+    fn batches_reach_the_machine_as_such() {
+        let mut machine = Erased::<Batched>::default();
+        let payloads: Vec<Bytes> =
+            [5u64, 7, 9].iter().map(|number| postcard::to_stdvec(number).unwrap().into()).collect();
+        let mut outputs = Vec::new();
+        machine.apply_batch(&payloads, &mut outputs);
+        machine.apply_batch(&payloads[..1], &mut outputs);
+        machine.apply_batch(&[payloads[0].clone(), Bytes::from_static(&[0x80])], &mut outputs);
+        let read = |bytes: &Bytes| postcard::from_bytes::<(u64, usize)>(bytes).ok();
+        let read: Vec<_> = outputs.iter().map(read).collect();
+        let expected = [(5, 3), (12, 3), (21, 3), (26, 1), (31, 1)].map(Some);
+        assert_eq!((&read[..5], read[5]), (&expected[..], None), "what is no command has an empty output");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use crate::Snapshot;
-use isegoria_types::Footprint;
+use isegoria_types::{Conflicts, Footprint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +18,20 @@ pub trait StateMachine: Snapshot + Send + 'static {
     /// Applies a command. No clock, no dice, no iteration of unordered maps.
     fn apply(&mut self, command: Self::Command) -> Self::Output;
 
-    /// A number to raise whenever `footprint` changes: nodes and clients with
+    /// Applies commands that were decided together, in this order, and gives an output for each:
+    /// for machines that write them somewhere at once.
+    fn apply_batch(&mut self, commands: Vec<Self::Command>) -> Vec<Self::Output> {
+        commands.into_iter().map(|command| self.apply(command)).collect()
+    }
+
+    /// Which scopes of footprints conflict, where keys and classes cannot say it: see
+    /// [`Footprint::scope`]. Without it all do.
+    #[must_use]
+    fn conflicts() -> Conflicts {
+        Conflicts::default()
+    }
+
+    /// A number to raise whenever `footprint` or `conflicts` changes: nodes and clients with
     /// different relations refuse to talk to each other.
     const RELATION_VERSION: u64 = 1;
 }

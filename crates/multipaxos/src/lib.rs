@@ -36,7 +36,7 @@ pub use node::MultiPaxosNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId};
+use isegoria_types::{Conflicts, Layout, NodeId};
 
 /// Multi-Paxos.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,13 @@ impl Protocol for MultiPaxos {
     type Node = MultiPaxosNode;
     type Options = Options;
 
-    fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<MultiPaxosNode, ConfigError> {
+    /// A log orders everything, whatever conflicts.
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Options,
+        _: &Conflicts,
+    ) -> Result<MultiPaxosNode, ConfigError> {
         options.check(layout)?;
         Ok(MultiPaxosNode::new(own, layout, options))
     }

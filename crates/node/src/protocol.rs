@@ -1,5 +1,5 @@
 use crate::{Counts, Evidence, FastRule, Input, Outbox};
-use isegoria_types::{Layout, NodeId, Quorums};
+use isegoria_types::{Conflicts, Layout, NodeId, Quorums};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -101,11 +101,25 @@ pub trait Protocol: 'static {
     /// What can be set after the colon of the name, and in the configuration file.
     type Options: Clone + Debug + Default + Serialize + DeserializeOwned + std::marker::Send + Sync + 'static;
 
-    /// The node `own` of a cluster.
+    /// The node `own` of a cluster whose commands conflict through keys, and through scopes
+    /// by `conflicts`.
     ///
     /// # Errors
     /// If the options contradict the layout.
-    fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError>;
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Self::Options,
+        conflicts: &Conflicts,
+    ) -> Result<Self::Node, ConfigError>;
+
+    /// The same for state machines whose footprints have no scopes.
+    ///
+    /// # Errors
+    /// If the options contradict the layout.
+    fn build(own: NodeId, layout: &Layout, options: &Self::Options) -> Result<Self::Node, ConfigError> {
+        Self::build_with(own, layout, options, &Conflicts::default())
+    }
 
     /// The quorums that it forms; those of the layout, if left out.
     fn quorums(layout: &Layout, _options: &Self::Options) -> Quorums {

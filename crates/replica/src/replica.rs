@@ -12,7 +12,8 @@ use bytes::Bytes;
 use isegoria_machine::Machine;
 use isegoria_node::OrderKind;
 use isegoria_types::{
-    Action, Batch, Command, Layout, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply, Vertex,
+    Action, Batch, Command, Layout, NodeId, NodeSet, Order, Outcome, Prefix, Refusal, Reply, RequestId,
+    Vertex,
 };
 
 /// The order in which this protocol's commits are executed.
@@ -43,6 +44,31 @@ pub(crate) enum Kept {
     InWriting,
 }
 
+/// Fresh commands of one batch, for the machine to apply at once. Empty between batches.
+#[derive(Default)]
+struct Run {
+    requests: Vec<RequestId>,
+    payloads: Vec<Bytes>,
+    answers: Vec<Bytes>,
+}
+
+impl Run {
+    fn push(&mut self, request: RequestId, payload: Bytes) {
+        self.requests.push(request);
+        self.payloads.push(payload);
+    }
+}
+
+/// What is answered without executing anything; none, if the request is fresh.
+fn outcome(verdict: Verdict) -> Option<Outcome> {
+    match verdict {
+        Verdict::Fresh | Verdict::Running => None,
+        Verdict::Done(answer) => Some(Outcome::Done(answer)),
+        Verdict::AlreadyAcknowledged => Some(Outcome::AlreadyAcknowledged),
+        Verdict::Expired => Some(Outcome::Refused(Refusal::SessionExpired)),
+    }
+}
+
 /// Executes what the node beside it commits; see the module's documentation.
 pub struct Replica {
     pub(crate) own: NodeId,
@@ -62,6 +88,7 @@ pub struct Replica {
     /// What the node was told to be safe to forget: executed everywhere, and cut.
     pub(crate) told: (Prefix, Prefix),
     progress: Progress,
+    run: Run,
     applied_count: u64,
     components: Components,
 }
@@ -108,6 +135,7 @@ impl Replica {
             kept: Kept::default(),
             told: Default::default(),
             progress: Progress::default(),
+            run: Run::default(),
             applied_count: 0,
             components: Components::default(),
         }
@@ -173,44 +201,52 @@ impl Replica {
         let (order, batch) = self.history.get(vertex).expect("what is executed was committed");
         let answers_here = entry_node(order) == self.own;
         let batch = batch.clone();
+        let mut run = std::mem::take(&mut self.run);
         for command in batch.iter() {
-            let request = command.request;
-            let Some(outcome) = self.apply(command, vertex, out) else { continue };
-            if answers_here {
-                out.replies.push(Reply { request, outcome });
+            let Command { request, acked_below, generation, action, .. } = command;
+            match action {
+                Action::Apply(payload) => {
+                    let mut verdict = self.sessions.begin(request, acked_below, generation);
+                    if verdict == Verdict::Running {
+                        // Twice in one batch: the answer is wanted now.
+                        self.apply(&mut run, (vertex, answers_here), out);
+                        verdict = self.sessions.begin(request, acked_below, generation);
+                    }
+                    match outcome(verdict) {
+                        Some(outcome) if answers_here => out.replies.push(Reply { request, outcome }),
+                        Some(_) => {}
+                        None => run.push(request, payload),
+                    }
+                }
+                Action::ExpireSessions { generation } => {
+                    self.apply(&mut run, (vertex, answers_here), out);
+                    self.sessions.expire(generation);
+                }
+                // What it allows to forget is forgotten at the next look: this batch is being executed.
+                Action::Cut(cut) => out.cut_agreed |= self.cuts.agree(&cut),
             }
         }
+        self.apply(&mut run, (vertex, answers_here), out);
+        self.run = run;
     }
 
-    /// Applies one command exactly once. `None`: nobody waits for an answer.
-    fn apply(&mut self, command: Command, vertex: Vertex, out: &mut ReplicaOutbox) -> Option<Outcome> {
-        let Command { request, acked_below, generation, action, .. } = command;
-        let payload: Bytes = match action {
-            Action::Apply(payload) => payload,
-            Action::ExpireSessions { generation } => {
-                self.sessions.expire(generation);
-                return None;
+    /// Applies the fresh commands of a run, each exactly once.
+    fn apply(&mut self, run: &mut Run, (vertex, answers_here): (Vertex, bool), out: &mut ReplicaOutbox) {
+        if run.requests.is_empty() {
+            return;
+        }
+        self.machine.apply_batch(&run.payloads, &mut run.answers);
+        self.applied_count += run.requests.len() as u64;
+        for (request, answer) in run.requests.drain(..).zip(run.answers.drain(..)) {
+            self.sessions.record(request, answer.clone());
+            if let Some(applied) = &mut out.applied {
+                applied.push((vertex, request, answer.clone()));
             }
-            // What it allows to forget is forgotten at the next look: this batch is being executed.
-            Action::Cut(cut) => {
-                out.cut_agreed |= self.cuts.agree(&cut);
-                return None;
+            if answers_here {
+                out.replies.push(Reply { request, outcome: Outcome::Done(answer) });
             }
-        };
-        Some(match self.sessions.begin(request, acked_below, generation) {
-            Verdict::Fresh => {
-                let answer = self.machine.apply(&payload);
-                self.sessions.record(request, answer.clone());
-                self.applied_count += 1;
-                if let Some(applied) = &mut out.applied {
-                    applied.push((vertex, request, answer.clone()));
-                }
-                Outcome::Done(answer)
-            }
-            Verdict::Done(answer) => Outcome::Done(answer),
-            Verdict::AlreadyAcknowledged => Outcome::AlreadyAcknowledged,
-            Verdict::Expired => Outcome::Refused(Refusal::SessionExpired),
-        })
+        }
+        run.payloads.clear();
     }
 
     /// Everything executed, as a contiguous prefix of each leader's vertices.

@@ -91,13 +91,16 @@ struct Client {
 #[test]
 fn random_schedules_equal_the_model() {
     let mut verdicts = [0usize; 4];
+    let mut running_count = 0;
     for seed in 0..6_000u64 {
         let dice = &mut ChaCha8Rng::seed_from_u64(seed);
         let (mut table, mut model) = (SessionTable::default(), Model::default());
         let mut clients: Vec<Client> = Vec::new();
+        let mut run: Vec<RequestId> = Vec::new();
         let expiry = *[0.0, 0.02, 0.1, 0.3].choose(dice).expect("not empty");
         for step in 0..dice.random_range(10..150u64) {
             if dice.random_bool(expiry) {
+                run.drain(..).for_each(|request| table.record(request, answer(request)));
                 let generation = model.generation.saturating_sub(dice.random_range(0..2));
                 let is_current = generation == model.generation;
                 assert_eq!(table.expire(generation), is_current, "seed {seed}");
@@ -113,13 +116,27 @@ fn random_schedules_equal_the_model() {
                 client.next += 1;
             }
             let (id, acked_below) = *client.sent.choose(dice).expect("not empty");
-            let verdict = execute(&mut table, id, acked_below, client.label);
+            // Fresh requests run together; one that comes again meanwhile ends the run.
+            let mut verdict = table.begin(id, acked_below, client.label);
+            if verdict == Verdict::Running {
+                assert!(run.contains(&id), "seed {seed} step {step}: {id} is not under way");
+                running_count += 1;
+                run.drain(..).for_each(|request| table.record(request, answer(request)));
+                verdict = table.begin(id, acked_below, client.label);
+            }
+            if verdict == Verdict::Fresh {
+                run.push(id);
+            }
+            if dice.random_bool(0.5) {
+                run.drain(..).for_each(|request| table.record(request, answer(request)));
+            }
             assert_eq!(verdict, model.begin(id, acked_below, client.label), "seed {seed} step {step}: {id}");
             verdicts[match verdict {
                 Verdict::Fresh => 0,
                 Verdict::Done(_) => 1,
                 Verdict::AlreadyAcknowledged => 2,
                 Verdict::Expired => 3,
+                Verdict::Running => panic!("seed {seed} step {step}: {id} still runs"),
             }] += 1;
             // It may have been executed and answered by another replica, and not yet here.
             let is_elsewhere = dice.random_bool(0.1);
@@ -131,6 +148,7 @@ fn random_schedules_equal_the_model() {
             }
             assert_eq!(table.generation(), model.generation);
             if dice.random_bool(0.05) {
+                run.drain(..).for_each(|request| table.record(request, answer(request)));
                 table = reread(&table);
             }
         }
@@ -141,6 +159,7 @@ fn random_schedules_equal_the_model() {
             "seed {seed}"
         );
     }
+    assert!(running_count > 1_000, "requests came again while they ran {running_count} times");
     assert!(verdicts.iter().all(|count| *count > 1_000), "rare verdicts were too rare: {verdicts:?}");
 }
 

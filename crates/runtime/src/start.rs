@@ -73,8 +73,8 @@ pub async fn run<P: Protocol>(
     machine: Box<dyn Machine>,
     (started, stop): (impl FnOnce(), impl Future<Output = ()>),
 ) -> Result<Stats, RunError> {
-    let node = P::build(settings.own, &settings.layout, &options)?;
     let relation = machine.relation();
+    let node = P::build_with(settings.own, &settings.layout, &options, &relation.conflicts())?;
     let _stops = StopsWithTheNode(settings.local.clone());
     let mut beside = Beside::new(settings.own, &settings.layout, P::ORDER, machine);
     beside.retain(settings.limits.retention);

@@ -85,6 +85,7 @@ impl<P: Protocol> World<P> {
         let op = self.draw_op();
         let payload = Bytes::from(postcard::to_stdvec(&op).expect("encoding into memory"));
         let footprint = self.relation.footprint(&payload).expect("an operation of the store");
+        let keys = self.keys.footprint(&payload).expect("an operation of the store");
         let (now_ms, mut out) = (self.now_us / 1000, Outbox::default());
         let client = &mut self.clients[index];
         let Ok(request) = client.session.submit(payload.clone(), now_ms, &mut out) else {
@@ -98,7 +99,7 @@ impl<P: Protocol> World<P> {
             Operation { client: request.client.0, invoked_us: self.now_us, call, outcome: Known::Unknown };
         self.history.operations.push(operation);
         self.report.command_count += 1;
-        self.checks.submitted(request, Submission { payload, footprint });
+        self.checks.submitted(request, Submission { payload, footprint, keys });
         self.after_session(index, out);
     }
 

@@ -37,6 +37,7 @@ mod partition;
 mod plan;
 mod process;
 mod report;
+mod scoped;
 pub mod script;
 mod situations;
 mod storage;

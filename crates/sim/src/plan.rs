@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) segment_bytes: u64,
     /// How much replicas hold for each other.
     pub(crate) retention: Retention,
+    /// Whether commands name scopes in the place of keys.
+    pub(crate) scoped: bool,
 }
 
 /// What the clients do.
@@ -97,6 +99,7 @@ impl Plan {
             checkpoint: used(rng, 0.1),
             segment_bytes: 1 << rng.random_range(13..18),
             retention: retention(rng),
+            scoped: chance(rng, 0.25),
             layout,
         }
     }

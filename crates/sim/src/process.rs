@@ -5,7 +5,7 @@ use isegoria_log::{CheckpointReader, Identity};
 use isegoria_machine::Erased;
 use isegoria_node::{Evidence, Gate, Input, Node, Outbox, Protocol};
 use isegoria_replica::{Beside, ReplicaMessage, Retention, restore_process};
-use isegoria_types::{BatchBuilder, Layout, NodeId, Prefix, RequestId};
+use isegoria_types::{BatchBuilder, Conflicts, Layout, NodeId, Prefix, RequestId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// A running process: node, gate, what stands beside the node, timers, and the requests
@@ -43,10 +43,11 @@ impl<P: Protocol> Process<P> {
     /// Starts from what the disk holds.
     pub(crate) fn start(
         own: NodeId,
-        (layout, options, retention): (&Layout, &P::Options, Retention),
+        (layout, options): (&Layout, &P::Options),
+        (retention, conflicts): (Retention, &Conflicts),
         (recovered, identity): (&Recovered, Identity),
     ) -> Process<P> {
-        let mut node = P::build(own, layout, options).expect("options that fit the layout");
+        let mut node = P::build_with(own, layout, options, conflicts).expect("options that fit the layout");
         let machine = Box::new(Erased::<Kv>::default());
         let mut beside = Beside::new(own, layout, P::ORDER, machine);
         beside.retain(retention);

@@ -238,8 +238,8 @@ impl<P: Protocol> World<P> {
         host.life += 1;
         let life = host.life;
         let how = (&recovered, host.disk.identity());
-        host.process =
-            Some(Process::start(own, (&self.plan.layout, &self.options, self.plan.retention), how));
+        let kind = (self.plan.retention, &self.relation.conflicts());
+        host.process = Some(Process::start(own, (&self.plan.layout, &self.options), kind, how));
         self.trace.note(self.now_us, &(own, life));
         self.trace.line(self.now_us, || {
             let count = recovered.records.len();

@@ -9,6 +9,7 @@ use crate::network::Network;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::report::Report;
+use crate::scoped::Scoped;
 use crate::trace::{Trace, What};
 use isegoria_check::history::{History, Model};
 use isegoria_check::{Applied, Checks, Violation};
@@ -79,7 +80,10 @@ pub(crate) struct World<P: Protocol> {
     pub(crate) hosts: Vec<Host<P>>,
     pub(crate) network: Network,
     pub(crate) clients: Vec<SimClient>,
+    /// How commands conflict, for nodes.
     pub(crate) relation: Arc<dyn Relation>,
+    /// The same by keys alone, for checks.
+    pub(crate) keys: Arc<dyn Relation>,
     pub(crate) stage: Stage,
     /// When the current stage began, µs.
     stage_began: u64,
@@ -154,16 +158,23 @@ impl<P: Protocol> World<P> {
             let index = node % hosts.len();
             hosts[index].disk.calls.interruption = Some((number, how));
         }
+        let keys = Erased::<Kv>::default().relation();
+        let relation: Arc<dyn Relation> =
+            if plan.scoped { Arc::new(Scoped(Arc::clone(&keys))) } else { Arc::clone(&keys) };
         World {
             config: config.clone(),
             options: options.clone(),
             hosts,
             network: Network::new(plan.habits.clone()),
             clients: Vec::new(),
-            relation: Erased::<Kv>::default().relation(),
+            checks: Checks::new(
+                (plan.layout.quorums.phase2.clone(), P::fast_rule(&plan.layout, options)),
+                relation.conflicts(),
+            ),
+            relation,
+            keys,
             stage: Stage::Chaos,
             stage_began: 0,
-            checks: Checks::new(plan.layout.quorums.phase2.clone(), P::fast_rule(&plan.layout, options)),
             history: History { model: Model::Kv, operations: Vec::new() },
             report: Report::default(),
             trace: Trace::new(config.record),
@@ -199,6 +210,9 @@ impl<P: Protocol> World<P> {
             self.schedule(at, Event::Fault(number));
         }
         self.schedule(self.config.chaos_ms * 1000, Event::Heal);
+        if self.plan.scoped {
+            self.report.count("commands name scopes");
+        }
     }
 
     pub(crate) fn schedule(&mut self, after_us: u64, event: Event<P::Node>) {

@@ -86,7 +86,9 @@ impl Batch {
     /// The union of the commands' footprints.
     #[must_use]
     pub fn footprint(&self) -> Footprint {
-        union(self.iter().map(|command| command.footprint))
+        let mut union = Union::default();
+        self.iter().for_each(|command| union.add(&command.footprint));
+        union.finish()
     }
 
     /// The commands, in order; payloads share the block's memory.
@@ -160,8 +162,7 @@ impl fmt::Debug for Batch {
 pub struct BatchBuilder {
     count: u32,
     block: BytesMut,
-    accesses: Vec<(KeyHash, Access)>,
-    everything: bool,
+    union: Union,
 }
 
 impl BatchBuilder {
@@ -170,10 +171,7 @@ impl BatchBuilder {
     /// # Panics
     /// Never: encoding into memory does not fail.
     pub fn push(&mut self, command: &Command) {
-        match &command.footprint {
-            Footprint::Everything => self.everything = true,
-            Footprint::Keys(list) => self.accesses.extend_from_slice(list),
-        }
+        self.union.add(&command.footprint);
         let encoded = Encoded {
             client: command.request.client.0,
             number: command.request.number,
@@ -214,25 +212,30 @@ impl BatchBuilder {
     /// The batch and its footprint; the builder is empty afterwards.
     pub fn finish(&mut self) -> (Batch, Footprint) {
         let batch = Batch { count: std::mem::take(&mut self.count), block: self.block.split().freeze() };
-        let accesses = std::mem::take(&mut self.accesses);
-        let footprint = if std::mem::take(&mut self.everything) {
-            Footprint::Everything
-        } else {
-            Footprint::keys(accesses)
-        };
-        (batch, footprint)
+        (batch, self.union.finish())
     }
 }
 
-fn union(footprints: impl Iterator<Item = Footprint>) -> Footprint {
-    let mut accesses = Vec::new();
-    for footprint in footprints {
-        match footprint {
-            Footprint::Everything => return Footprint::Everything,
-            Footprint::Keys(list) => accesses.extend(list),
-        }
+/// Collects footprints into one.
+#[derive(Debug, Default)]
+struct Union {
+    accesses: Vec<(KeyHash, Access)>,
+    scopes: Vec<Bytes>,
+    everything: bool,
+}
+
+impl Union {
+    fn add(&mut self, footprint: &Footprint) {
+        self.everything |= footprint.is_everything();
+        self.accesses.extend_from_slice(footprint.accesses());
+        self.scopes.extend_from_slice(footprint.scopes());
     }
-    Footprint::keys(accesses)
+
+    /// The union; nothing is left here afterwards.
+    fn finish(&mut self) -> Footprint {
+        let Union { accesses, scopes, everything } = std::mem::take(self);
+        if everything { Footprint::Everything } else { Footprint::keys(accesses).with_scopes(scopes) }
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use smallvec::SmallVec;
 
@@ -47,16 +48,28 @@ impl Access {
     }
 }
 
+type Accesses = SmallVec<[(KeyHash, Access); 1]>;
+
 /// What a command, or a batch of them, touches: the conflict relation in a form
 /// that nodes compute with.
 ///
-/// Normal form: accesses sorted, no repetition.
+/// Normal form: accesses and scopes sorted, no repetition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Footprint {
     /// Conflicts with every command.
     Everything,
     /// Conflicts through the keys named; the empty list conflicts with `Everything` only.
-    Keys(SmallVec<[(KeyHash, Access); 1]>),
+    Keys(Accesses),
+    /// Conflicts through the keys named, and through scopes.
+    Scoped(Box<Scoped>),
+}
+
+/// Keys, and at least one scope.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Scoped {
+    accesses: Accesses,
+    /// Encoded values of a type of the state machine's own; [`crate::Conflicts`] says which conflict.
+    scopes: Vec<Bytes>,
 }
 
 impl Default for Footprint {
@@ -69,7 +82,7 @@ impl Footprint {
     /// The footprint with these accesses, in any order.
     #[must_use]
     pub fn keys(accesses: impl IntoIterator<Item = (KeyHash, Access)>) -> Footprint {
-        let mut list: SmallVec<[(KeyHash, Access); 1]> = accesses.into_iter().collect();
+        let mut list: Accesses = accesses.into_iter().collect();
         if list.len() > 1 {
             list.sort_unstable();
             list.dedup();
@@ -77,13 +90,33 @@ impl Footprint {
         Footprint::Keys(list)
     }
 
+    /// The same with these scopes, in any order.
+    #[must_use]
+    pub(crate) fn with_scopes(self, mut scopes: Vec<Bytes>) -> Footprint {
+        scopes.sort_unstable();
+        scopes.dedup();
+        match self {
+            Footprint::Keys(accesses) if !scopes.is_empty() => {
+                Footprint::Scoped(Box::new(Scoped { accesses, scopes }))
+            }
+            same => same,
+        }
+    }
+
     /// The most accesses that one command's footprint names. Footprints travel with
     /// commands and are kept sorted: a command that touches more conflicts with everything.
     pub const ACCESS_COUNT_MAX: usize = 4096;
 
+    /// The most bytes that the scopes of one command take; one with more conflicts with everything.
+    pub const SCOPE_BYTES_MAX: usize = 4096;
+
     /// Adds an access of `key`.
     pub fn access(&mut self, key: &[u8], access: Access) {
-        let Footprint::Keys(list) = self else { return };
+        let list = match self {
+            Footprint::Everything => return,
+            Footprint::Keys(list) => list,
+            Footprint::Scoped(scoped) => &mut scoped.accesses,
+        };
         let entry = (KeyHash::of(key), access);
         if let Err(position) = list.binary_search(&entry) {
             if list.len() < Footprint::ACCESS_COUNT_MAX {
@@ -109,21 +142,68 @@ impl Footprint {
         self.access(key, Access::Shared(class));
     }
 
+    /// Adds a scope: a value of which the state machine's [`crate::Conflicts`] says with which
+    /// others it conflicts, such as a range or a whole command.
+    pub fn scope<S: Serialize>(&mut self, scope: &S) {
+        let Ok(encoded) = postcard::to_stdvec(scope) else {
+            self.everything();
+            return;
+        };
+        let mut scopes = self.scopes().to_vec();
+        scopes.push(encoded.into());
+        if scopes.iter().map(Bytes::len).sum::<usize>() > Footprint::SCOPE_BYTES_MAX {
+            self.everything();
+            return;
+        }
+        *self = match std::mem::take(self) {
+            Footprint::Everything => Footprint::Everything,
+            Footprint::Keys(accesses) => Footprint::Keys(accesses).with_scopes(scopes),
+            Footprint::Scoped(scoped) => Footprint::Keys(scoped.accesses).with_scopes(scopes),
+        };
+    }
+
     /// Makes it conflict with every command.
     pub fn everything(&mut self) {
         *self = Footprint::Everything;
     }
 
-    /// Whether two commands with these footprints conflict: the definition, by
-    /// comparing all pairs. Indexes are tested against it.
+    /// Whether it conflicts with every command.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Footprint::Everything)
+    }
+
+    /// The keys named, with how they are accessed.
+    #[must_use]
+    pub fn accesses(&self) -> &[(KeyHash, Access)] {
+        match self {
+            Footprint::Everything => &[],
+            Footprint::Keys(accesses) => accesses,
+            Footprint::Scoped(scoped) => &scoped.accesses,
+        }
+    }
+
+    /// The scopes, encoded.
+    #[must_use]
+    pub fn scopes(&self) -> &[Bytes] {
+        match self {
+            Footprint::Scoped(scoped) => &scoped.scopes,
+            Footprint::Everything | Footprint::Keys(_) => &[],
+        }
+    }
+
+    /// Whether two commands with these footprints conflict where all scopes conflict: the
+    /// definition, by comparing all pairs. With a relation of scopes it is
+    /// [`crate::Conflicts::conflict`].
     #[must_use]
     pub fn conflicts(&self, other: &Footprint) -> bool {
-        match (self, other) {
-            (Footprint::Keys(a), Footprint::Keys(b)) => {
-                a.iter().any(|(key, one)| b.iter().any(|(same, two)| key == same && !one.commutes(*two)))
-            }
-            _ => true,
-        }
+        crate::Conflicts::default().conflict(self, other)
+    }
+
+    /// Whether they conflict through a key.
+    pub(crate) fn keys_conflict(one: &Footprint, other: &Footprint) -> bool {
+        let other = other.accesses();
+        one.accesses().iter().any(|(key, a)| other.iter().any(|(same, b)| key == same && !a.commutes(*b)))
     }
 }
 
@@ -132,12 +212,23 @@ impl<'de> Deserialize<'de> for Footprint {
         #[derive(Deserialize)]
         enum Raw {
             Everything,
-            Keys(SmallVec<[(KeyHash, Access); 1]>),
+            Keys(Accesses),
+            Scoped(Box<Scoped>),
+        }
+        fn is_normal<T: Ord>(list: &[T]) -> bool {
+            list.windows(2).all(|pair| pair[0] < pair[1])
         }
         match Raw::deserialize(deserializer)? {
             Raw::Everything => Ok(Footprint::Everything),
-            Raw::Keys(list) if list.windows(2).all(|pair| pair[0] < pair[1]) => Ok(Footprint::Keys(list)),
-            Raw::Keys(_) => Err(serde::de::Error::custom("a footprint that is not in normal form")),
+            Raw::Keys(list) if is_normal(&list) => Ok(Footprint::Keys(list)),
+            Raw::Scoped(scoped)
+                if is_normal(&scoped.accesses) && is_normal(&scoped.scopes) && !scoped.scopes.is_empty() =>
+            {
+                Ok(Footprint::Scoped(scoped))
+            }
+            Raw::Keys(_) | Raw::Scoped(_) => {
+                Err(serde::de::Error::custom("a footprint that is not in normal form"))
+            }
         }
     }
 }
@@ -176,6 +267,35 @@ mod tests {
         assert!(matches!(&footprint, Footprint::Keys(list) if list.len() == Footprint::ACCESS_COUNT_MAX));
         footprint.read(b"one more");
         assert_eq!(footprint, Footprint::Everything);
+    }
+
+    #[test]
+    fn scopes_are_kept_in_normal_form_and_bounded() {
+        let (mut one, mut two) = (Footprint::default(), Footprint::default());
+        one.scope(&7u32);
+        one.write(b"x");
+        one.scope(&5u32);
+        two.scope(&5u32);
+        two.scope(&7u32);
+        two.scope(&5u32);
+        two.write(b"x");
+        assert_eq!(one, two);
+        assert_eq!(one.scopes().len(), 2);
+        let bytes = postcard::to_stdvec(&one).unwrap();
+        assert_eq!(postcard::from_bytes::<Footprint>(&bytes).unwrap(), one);
+        one.scope(&vec![0u8; Footprint::SCOPE_BYTES_MAX]);
+        assert!(one.is_everything());
+    }
+
+    #[test]
+    fn scopes_out_of_order_do_not_decode() {
+        let mut footprint = Footprint::default();
+        footprint.scope(&7u8);
+        footprint.scope(&9u8);
+        let mut bytes = postcard::to_stdvec(&footprint).unwrap();
+        let at = bytes.iter().position(|byte| *byte == 7).unwrap();
+        bytes[at] = 9;
+        assert!(postcard::from_bytes::<Footprint>(&bytes).is_err());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use node::SimpleNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorums};
+use isegoria_types::{Conflicts, Layout, NodeId, Quorums};
 
 /// Simple BPaxos.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +54,14 @@ impl Protocol for SimpleBpaxos {
     type Node = SimpleNode;
     type Options = Options;
 
-    fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<SimpleNode, ConfigError> {
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Options,
+        conflicts: &Conflicts,
+    ) -> Result<SimpleNode, ConfigError> {
         options.check()?;
-        Ok(SimpleNode::new(own, layout, options))
+        Ok(SimpleNode::new(own, layout, (options, conflicts)))
     }
 
     /// To the nearest dependency quorum and back, then to the nearest acceptors and back.

@@ -7,7 +7,7 @@ use isegoria_depservice::KeyedIndex;
 use isegoria_multileader::Proposals;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::{Peers, Progress, Recoveries};
-use isegoria_types::{Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
+use isegoria_types::{Conflicts, Layout, NodeId, NodeSet, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -32,14 +32,18 @@ pub struct SimpleNode {
 }
 
 impl SimpleNode {
-    pub(crate) fn new(own: NodeId, layout: &Layout, options: &Options) -> SimpleNode {
+    pub(crate) fn new(
+        own: NodeId,
+        layout: &Layout,
+        (options, conflicts): (&Options, &Conflicts),
+    ) -> SimpleNode {
         let indexes = layout.dependency.contains(own);
         SimpleNode {
             own,
             layout: Arc::new(layout.clone()),
             options: options.clone(),
             cells: VertexMap::default(),
-            index: indexes.then(|| KeyedIndex::new(layout.leaders, own.index() as u64)),
+            index: indexes.then(|| KeyedIndex::new(layout.leaders, own.index() as u64, conflicts)),
             proposals: Proposals::new(own),
             peers: Peers::new(own, layout.node_count),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),

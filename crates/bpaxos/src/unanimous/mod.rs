@@ -50,7 +50,7 @@ pub use node::UnanimousNode;
 pub use options::{Fast, Options};
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorum};
+use isegoria_types::{Conflicts, Layout, NodeId, Quorum};
 
 /// Unanimous BPaxos.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +64,14 @@ impl Protocol for UnanimousBpaxos {
     type Node = UnanimousNode;
     type Options = Options;
 
-    fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<UnanimousNode, ConfigError> {
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Options,
+        conflicts: &Conflicts,
+    ) -> Result<UnanimousNode, ConfigError> {
         options.check(layout)?;
-        Ok(UnanimousNode::new(own, layout, options))
+        Ok(UnanimousNode::new(own, layout, (options, conflicts)))
     }
 
     /// To the farthest node and back; with `fast=basic` to the farthest but one.

@@ -8,7 +8,7 @@ use isegoria_acceptor::Cell;
 use isegoria_depservice::KeyedIndex;
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::Recoveries;
-use isegoria_types::{Ballot, Layout, NodeId, Order, Prefix, Vertex, VertexMap};
+use isegoria_types::{Ballot, Conflicts, Layout, NodeId, Order, Prefix, Vertex, VertexMap};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -34,7 +34,11 @@ pub struct UnanimousNode {
 }
 
 impl UnanimousNode {
-    pub(crate) fn new(own: NodeId, layout: &Layout, options: &Options) -> UnanimousNode {
+    pub(crate) fn new(
+        own: NodeId,
+        layout: &Layout,
+        (options, conflicts): (&Options, &Conflicts),
+    ) -> UnanimousNode {
         UnanimousNode {
             own,
             layout: Arc::new(layout.clone()),
@@ -42,7 +46,7 @@ impl UnanimousNode {
             fit: Fit::new(options.fast, layout),
             cells: VertexMap::default(),
             unchanged: VertexMap::default(),
-            index: KeyedIndex::new(layout.leaders, own.index() as u64),
+            index: KeyedIndex::new(layout.leaders, own.index() as u64, conflicts),
             leader: Leader::new(own, layout.node_count),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),

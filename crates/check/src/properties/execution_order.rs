@@ -1,5 +1,5 @@
 use crate::{Applied, ChosenValues, Submissions, Violation};
-use isegoria_types::{Access, Footprint, KeyHash, NodeId, Order, RequestId, Vertex};
+use isegoria_types::{Access, KeyHash, NodeId, Order, RequestId, Vertex};
 use std::collections::BTreeMap;
 
 /// S3: every replica applies conflicting commands in the same order; in a log, nothing
@@ -33,9 +33,8 @@ impl ExecutionOrder {
         submitted: &Submissions,
     ) -> Result<(), Violation> {
         let Some(submission) = submitted.get(request) else { return Ok(()) };
-        let Footprint::Keys(accesses) = &submission.footprint else { return Ok(()) };
         // Footprints are sorted: the accesses of one key stand together.
-        for of_key in accesses.chunk_by(|(one, _), (other, _)| one == other) {
+        for of_key in submission.keys.accesses().chunk_by(|(one, _), (other, _)| one == other) {
             self.access_count += 1;
             let (key, access) = match of_key {
                 [(key, access)] => (*key, *access),
@@ -109,12 +108,16 @@ mod tests {
     use crate::planted::{node, request, slot, vertex, write};
     use crate::{ChosenValue, Submission};
     use bytes::Bytes;
-    use isegoria_types::{Ballot, Batch, Class};
+    use isegoria_types::{Ballot, Batch, Class, Footprint};
 
     fn submitted(footprints: &[Footprint]) -> Submissions {
         let mut submitted = Submissions::default();
         for (client, footprint) in (1..).zip(footprints) {
-            let submission = Submission { payload: Bytes::new(), footprint: footprint.clone() };
+            let submission = Submission {
+                payload: Bytes::new(),
+                footprint: Footprint::default(),
+                keys: footprint.clone(),
+            };
             submitted.insert(request(client), submission);
         }
         submitted

@@ -52,7 +52,7 @@ mod tests {
         let mut submitted = Submissions::default();
         check.chosen(&value, &submitted).unwrap_err();
         let Action::Apply(payload) = command(1, 7).action else { panic!("a command") };
-        submitted.insert(request(1), Submission { payload, footprint: write(7) });
+        submitted.insert(request(1), Submission { payload, footprint: write(7), keys: write(7) });
         check.chosen(&value, &submitted).unwrap();
         let mut changed = command(1, 7);
         changed.footprint = write(8);

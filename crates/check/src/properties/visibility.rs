@@ -1,13 +1,16 @@
 use crate::{ChosenValue, ChosenValues, Violation};
-use isegoria_types::{Footprint, KeyHash, NodeSet, Order, Vertex};
+use isegoria_types::{Conflicts, KeyHash, NodeSet, Order, Vertex};
 use std::collections::BTreeMap;
 
 /// S2: of two chosen conflicting vertices, at least one has the other in its
 /// dependencies. Noops conflict with nothing.
 ///
-/// Only vertices that share a key are compared, and those that conflict with everything.
+/// Only vertices that share a key are compared, those with scopes, and those that conflict
+/// with everything.
 #[derive(Clone, Debug, Default)]
 pub struct Visibility {
+    conflicts: Conflicts,
+    with_scopes: Vec<Vertex>,
     by_key: BTreeMap<KeyHash, Vec<Vertex>>,
     of_everything: Vec<Vertex>,
     all: Vec<Vertex>,
@@ -17,6 +20,12 @@ pub struct Visibility {
 }
 
 impl Visibility {
+    /// The check for footprints whose scopes conflict by `conflicts`.
+    #[must_use]
+    pub fn new(conflicts: Conflicts) -> Visibility {
+        Visibility { conflicts, ..Visibility::default() }
+    }
+
     /// Pairs of conflicting chosen vertices looked at.
     #[must_use]
     pub fn evaluation_count(&self) -> u64 {
@@ -45,28 +54,64 @@ impl Visibility {
             return Ok(());
         }
         let nobody = Vec::new();
-        match &value.footprint {
-            Footprint::Everything => {
-                self.count(&look(value, &self.all, chosen)?);
-                self.of_everything.push(vertex);
+        if value.footprint.is_everything() {
+            self.count(&self.look(value, &self.all, chosen)?);
+            self.of_everything.push(vertex);
+        } else {
+            let accesses = value.footprint.accesses();
+            let mut seen = self.look(value, &self.of_everything, chosen)?;
+            for (key, _) in accesses {
+                let others = self.by_key.get(key).unwrap_or(&nobody);
+                seen.add(&self.look(value, others, chosen)?);
             }
-            Footprint::Keys(accesses) => {
-                let mut seen = look(value, &self.of_everything, chosen)?;
-                for (key, _) in accesses {
-                    let others = self.by_key.get(key).unwrap_or(&nobody);
-                    seen.add(&look(value, others, chosen)?);
-                }
-                self.count(&seen);
-                for (key, _) in accesses {
-                    let others = self.by_key.entry(*key).or_default();
-                    if others.last() != Some(&vertex) {
-                        others.push(vertex);
-                    }
+            if !value.footprint.scopes().is_empty() {
+                seen.add(&self.look(value, &self.with_scopes, chosen)?);
+                self.with_scopes.push(vertex);
+            }
+            self.count(&seen);
+            for (key, _) in accesses {
+                let others = self.by_key.entry(*key).or_default();
+                if others.last() != Some(&vertex) {
+                    others.push(vertex);
                 }
             }
         }
         self.all.push(vertex);
         Ok(())
+    }
+
+    /// Compares a vertex with others.
+    fn look(&self, value: &ChosenValue, others: &[Vertex], chosen: &ChosenValues) -> Result<Seen, Violation> {
+        let mut seen = Seen::default();
+        let Order::Vertex(vertex, deps) = &value.order else { return Ok(seen) };
+        for other in others {
+            let Some(ChosenValue { order: Order::Vertex(_, other_deps), footprint, .. }) = chosen.get(*other)
+            else {
+                continue;
+            };
+            if !self.conflicts.conflict(&value.footprint, footprint) {
+                continue;
+            }
+            let (sees, seen_by) = (deps.contains(*other), other_deps.contains(*vertex));
+            seen.pairs += 1;
+            if sees && seen_by {
+                seen.cycles += 1;
+                if other.leader != vertex.leader {
+                    seen.leaders.insert(other.leader);
+                }
+            }
+            if !sees && !seen_by {
+                return Err(Violation {
+                    check: "visibility",
+                    invariant: "S2 conflicting vertices see each other",
+                    place: Some(*vertex),
+                    what: format!(
+                        "{vertex} with {deps:?} and {other} with {other_deps:?} conflict, and neither has the other"
+                    ),
+                });
+            }
+        }
+        Ok(seen)
     }
 
     fn count(&mut self, seen: &Seen) {
@@ -92,40 +137,6 @@ impl Seen {
         self.cycles += other.cycles;
         self.leaders = self.leaders.union(other.leaders);
     }
-}
-
-/// Compares a vertex with others.
-fn look(value: &ChosenValue, others: &[Vertex], chosen: &ChosenValues) -> Result<Seen, Violation> {
-    let mut seen = Seen::default();
-    let Order::Vertex(vertex, deps) = &value.order else { return Ok(seen) };
-    for other in others {
-        let Some(ChosenValue { order: Order::Vertex(_, other_deps), footprint, .. }) = chosen.get(*other)
-        else {
-            continue;
-        };
-        if !value.footprint.conflicts(footprint) {
-            continue;
-        }
-        let (sees, seen_by) = (deps.contains(*other), other_deps.contains(*vertex));
-        seen.pairs += 1;
-        if sees && seen_by {
-            seen.cycles += 1;
-            if other.leader != vertex.leader {
-                seen.leaders.insert(other.leader);
-            }
-        }
-        if !sees && !seen_by {
-            return Err(Violation {
-                check: "visibility",
-                invariant: "S2 conflicting vertices see each other",
-                place: Some(*vertex),
-                what: format!(
-                    "{vertex} with {deps:?} and {other} with {other_deps:?} conflict, and neither has the other"
-                ),
-            });
-        }
-    }
-    Ok(seen)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ mod scripts;
 mod visibility;
 
 use crate::{Answer, KeyedIndex, NaiveIndex};
-use isegoria_types::{Access, Class, DepSet, Footprint, KeyHash, NodeId, NodeSet, Prefix, Vertex};
+use isegoria_types::{Access, Class, Conflicts, DepSet, Footprint, KeyHash, NodeId, NodeSet, Prefix, Vertex};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -21,7 +21,12 @@ pub(super) fn write(key: u64) -> Footprint {
     Footprint::keys([(KeyHash(key), Access::Exclusive)])
 }
 
-/// Everything, nothing, one key, or a batch with several accesses of few keys.
+/// Ranges of numbers, which conflict where they overlap.
+pub(super) fn conflicts() -> Conflicts {
+    Conflicts::pairwise(|a: &(u8, u8), b: &(u8, u8)| a.0 < b.1 && b.0 < a.1)
+}
+
+/// Everything, nothing, one key, a batch with several accesses of few keys, or scopes besides.
 pub(super) fn random_footprint(dice: &mut ChaCha8Rng, key_count: u64) -> Footprint {
     let access = |dice: &mut ChaCha8Rng| match dice.random_range(0..4u8) {
         0 => Access::Exclusive,
@@ -33,7 +38,17 @@ pub(super) fn random_footprint(dice: &mut ChaCha8Rng, key_count: u64) -> Footpri
         2..=13 => 1,
         _ => dice.random_range(2..6),
     };
-    Footprint::keys((0..count).map(|_| (KeyHash(dice.random_range(0..key_count)), access(dice))))
+    let mut footprint =
+        Footprint::keys((0..count).map(|_| (KeyHash(dice.random_range(0..key_count)), access(dice))));
+    for _ in 0..dice.random_range(0..6u8).saturating_sub(3) {
+        let begin = dice.random_range(0..20);
+        footprint.scope(&(begin, begin + dice.random_range(1..4)));
+    }
+    // A scope that no node understands is like everything.
+    if dice.random_range(0..60) == 0 {
+        footprint.scope(&());
+    }
+    footprint
 }
 
 /// What the tests ask of an index, correct or broken.
@@ -46,7 +61,7 @@ pub(super) trait Index: Clone {
 
 impl Index for KeyedIndex {
     fn fresh() -> Self {
-        KeyedIndex::new(NodeSet::first(LEADER_COUNT), 7)
+        KeyedIndex::new(NodeSet::first(LEADER_COUNT), 7, &conflicts())
     }
     fn compute(&mut self, vertex: Vertex, footprint: &Footprint, floor: &Prefix) -> Answer {
         self.compute(vertex, footprint, floor)
@@ -61,7 +76,7 @@ impl Index for KeyedIndex {
 
 impl Index for NaiveIndex {
     fn fresh() -> Self {
-        NaiveIndex::new(NodeSet::first(LEADER_COUNT))
+        NaiveIndex::new(NodeSet::first(LEADER_COUNT), &conflicts())
     }
     fn compute(&mut self, vertex: Vertex, footprint: &Footprint, floor: &Prefix) -> Answer {
         self.compute(vertex, footprint, floor)
@@ -83,6 +98,8 @@ pub(super) enum Bug {
     ClassesCommute,
     /// A batch is recorded under its first access only.
     FirstAccessOnly,
+    /// Scopes are looked up and never recorded.
+    ScopesForgotten,
     /// Drops as soon as one leader's floor allows it.
     AnyFloor,
     /// Judges what it can no longer judge.
@@ -112,6 +129,9 @@ impl Broken {
             (Bug::NoBarrier, Footprint::Everything) => Footprint::default(),
             (Bug::FirstAccessOnly, Footprint::Keys(list)) => {
                 Footprint::Keys(list.first().copied().into_iter().collect())
+            }
+            (Bug::ScopesForgotten, Footprint::Scoped(_)) => {
+                Footprint::keys(footprint.accesses().iter().copied())
             }
             _ => footprint.clone(),
         }

@@ -68,7 +68,15 @@ fn the_keyed_index_answers_like_the_naive_one() {
 /// The comparison catches what it is for.
 #[test]
 fn planted_bugs_are_caught() {
-    for bug in [Bug::NoBarrier, Bug::ClassesCommute, Bug::FirstAccessOnly, Bug::AnyFloor, Bug::NeverStale] {
+    let bugs = [
+        Bug::NoBarrier,
+        Bug::ClassesCommute,
+        Bug::FirstAccessOnly,
+        Bug::ScopesForgotten,
+        Bug::AnyFloor,
+        Bug::NeverStale,
+    ];
+    for bug in bugs {
         let caught = with_bug(bug, || (0..100).filter(|seed| differs::<Broken>(*seed).is_some()).count());
         assert!(caught >= 10, "{bug:?} was caught by {caught} of 100 seeds");
     }
@@ -87,6 +95,28 @@ fn probing_records_nothing() {
         assert_eq!(index.checkpoint(), before);
         assert_eq!(index.compute(fresh, &footprint, &Prefix::default()), probed);
     }
+}
+
+/// A clone, whose scope index is made anew, goes on like the original.
+#[test]
+fn a_clone_answers_like_the_original() {
+    let mut dice = ChaCha8Rng::seed_from_u64(2);
+    let mut index = KeyedIndex::fresh();
+    for number in 0..300 {
+        let (footprint, floor) = (random_footprint(&mut dice, 10), index.dropped().clone());
+        let fresh = vertex(dice.random_range(0..LEADER_COUNT), number);
+        let mut clone = index.clone();
+        assert_eq!(clone.compute(fresh, &footprint, &floor), index.compute(fresh, &footprint, &floor));
+        if number % 30 == 29 {
+            let floor = Prefix::new(&[number - 10; LEADER_COUNT]);
+            (0..LEADER_COUNT).for_each(|leader| index.announce(NodeId::new(leader), &floor));
+            while index.collect().unfinished {}
+        }
+    }
+    let end = Prefix::new(&[300; LEADER_COUNT]);
+    (0..LEADER_COUNT).for_each(|leader| index.announce(NodeId::new(leader), &end));
+    while index.collect().unfinished {}
+    assert!(index.is_empty(), "scopes are dropped, too");
 }
 
 /// A checkpoint in pieces, absorbed in any order by an index with another seed,
@@ -110,7 +140,7 @@ fn checkpoints_rebuild_the_index() {
         let mut pieces = checkpoint.clone().pieces(dice.random_range(1..8));
         let shift = dice.random_range(0..pieces.len());
         pieces.rotate_left(shift);
-        let mut rebuilt = KeyedIndex::new(NodeSet::first(LEADER_COUNT), seed);
+        let mut rebuilt = KeyedIndex::new(NodeSet::first(LEADER_COUNT), seed, &conflicts());
         pieces.iter().chain(&pieces[..1]).for_each(|piece| rebuilt.absorb(piece));
         assert_eq!(rebuilt.checkpoint(), checkpoint, "seed {seed}");
         for _ in 0..20 {

@@ -31,7 +31,7 @@ fn unordered_pair<T: Index>(node_count: usize, seed: u64) -> Option<(Vertex, Ver
     };
     let pairs = (0..vertices.len()).flat_map(|one| (0..one).map(move |two| (one, two)));
     pairs
-        .filter(|(one, two)| vertices[*one].1.conflicts(&vertices[*two].1))
+        .filter(|(one, two)| conflicts().conflict(&vertices[*one].1, &vertices[*two].1))
         .find(|(one, two)| missing(*one, *two) && missing(*two, *one))
         .map(|(one, two)| (vertices[one].0, vertices[two].0))
 }
@@ -172,7 +172,7 @@ impl<T: Index> World<T> {
             chosen[..position]
                 .iter()
                 .find(|(two, of_two)| {
-                    one.footprint.conflicts(&two.footprint)
+                    conflicts().conflict(&one.footprint, &two.footprint)
                         && !of_one.contains(two.vertex)
                         && !of_two.contains(one.vertex)
                 })

@@ -50,7 +50,7 @@ pub use node::AtlasNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorums};
+use isegoria_types::{Conflicts, Layout, NodeId, Quorums};
 
 /// Atlas.
 #[derive(Clone, Copy, Debug)]
@@ -66,9 +66,14 @@ impl Protocol for Atlas {
     type Node = AtlasNode;
     type Options = Options;
 
-    fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<AtlasNode, ConfigError> {
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Options,
+        conflicts: &Conflicts,
+    ) -> Result<AtlasNode, ConfigError> {
         options.check(layout)?;
-        Ok(AtlasNode::new(own, layout, options))
+        Ok(AtlasNode::new(own, layout, (options, conflicts)))
     }
 
     fn quorums(layout: &Layout, options: &Options) -> Quorums {

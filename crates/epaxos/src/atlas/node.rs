@@ -9,7 +9,9 @@ use isegoria_acceptor::Cell;
 use isegoria_depservice::{Answer, KeyedIndex};
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::Recoveries;
-use isegoria_types::{DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorum, Quorums, Vertex, VertexMap};
+use isegoria_types::{
+    Conflicts, DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorum, Quorums, Vertex, VertexMap,
+};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -51,7 +53,11 @@ impl Instance {
 }
 
 impl AtlasNode {
-    pub(crate) fn new(own: NodeId, layout: &Layout, options: &Options) -> AtlasNode {
+    pub(crate) fn new(
+        own: NodeId,
+        layout: &Layout,
+        (options, conflicts): (&Options, &Conflicts),
+    ) -> AtlasNode {
         AtlasNode {
             own,
             layout: Arc::new(layout.clone()),
@@ -60,7 +66,7 @@ impl AtlasNode {
             fast_quorum: options.fast_quorum(layout),
             named_by: options.named_by(layout),
             instances: VertexMap::default(),
-            index: KeyedIndex::new(layout.leaders, own.index() as u64),
+            index: KeyedIndex::new(layout.leaders, own.index() as u64, conflicts),
             leader: Leader::new(own, layout.node_count, options.ticks(options.tail_ms)),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             floor: Prefix::default(),

@@ -126,7 +126,8 @@ impl EpaxosNode {
         let others = beyond.filter(|other| *other != vertex);
         let conflict = |other: Vertex| {
             let (batch, committed) = self.instances.get(other)?.without(vertex)?;
-            batch.footprint().conflicts(footprint).then_some(Conflict { vertex: other, committed })
+            let conflicts = self.index.conflict(&batch.footprint(), footprint);
+            conflicts.then_some(Conflict { vertex: other, committed })
         };
         let held = others.filter_map(conflict);
         let mut conflicts = self.past.against(vertex, footprint, deps);

@@ -59,7 +59,7 @@ pub use node::EpaxosNode;
 pub use options::Options;
 
 use isegoria_node::{ConfigError, FastRule, OrderKind, Protocol, RoundTrip};
-use isegoria_types::{Layout, NodeId, Quorums};
+use isegoria_types::{Conflicts, Layout, NodeId, Quorums};
 
 /// EPaxos*.
 #[derive(Clone, Copy, Debug)]
@@ -74,9 +74,14 @@ impl Protocol for Epaxos {
     type Node = EpaxosNode;
     type Options = Options;
 
-    fn build(own: NodeId, layout: &Layout, options: &Options) -> Result<EpaxosNode, ConfigError> {
+    fn build_with(
+        own: NodeId,
+        layout: &Layout,
+        options: &Options,
+        conflicts: &Conflicts,
+    ) -> Result<EpaxosNode, ConfigError> {
         options.check(layout)?;
-        Ok(EpaxosNode::new(own, layout, options))
+        Ok(EpaxosNode::new(own, layout, (options, conflicts)))
     }
 
     fn quorums(layout: &Layout, options: &Options) -> Quorums {

@@ -9,7 +9,9 @@ use crate::epaxos::recovery::Attempt;
 use isegoria_depservice::{Answer, KeyedIndex};
 use isegoria_node::{Counts, Evidence, Inadmissible, Input, Node, Outbox};
 use isegoria_proposer::Recoveries;
-use isegoria_types::{Batch, DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorums, Vertex, VertexMap};
+use isegoria_types::{
+    Batch, Conflicts, DepSet, Footprint, Layout, NodeId, Order, Prefix, Quorums, Vertex, VertexMap,
+};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -41,7 +43,11 @@ pub struct EpaxosNode {
 }
 
 impl EpaxosNode {
-    pub(crate) fn new(own: NodeId, layout: &Layout, options: &Options) -> EpaxosNode {
+    pub(crate) fn new(
+        own: NodeId,
+        layout: &Layout,
+        (options, conflicts): (&Options, &Conflicts),
+    ) -> EpaxosNode {
         EpaxosNode {
             own,
             layout: Arc::new(layout.clone()),
@@ -49,8 +55,8 @@ impl EpaxosNode {
             options: options.clone(),
             sizes: options.sizes(layout),
             instances: VertexMap::default(),
-            index: KeyedIndex::new(layout.leaders, own.index() as u64),
-            past: Past::new(layout, own.index() as u64),
+            index: KeyedIndex::new(layout.leaders, own.index() as u64, conflicts),
+            past: Past::new(layout, own.index() as u64, conflicts),
             leader: Leader::new(own, layout.node_count, options.ticks(options.tail_ms)),
             recovery: Recoveries::new(own, options.patience(layout.node_count)),
             waiting: BTreeMap::new(),

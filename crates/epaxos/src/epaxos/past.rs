@@ -2,7 +2,7 @@ use crate::Value;
 use crate::epaxos::choose::{Conflict, Fate};
 use crate::epaxos::instance::{Instance, PreAccepted};
 use isegoria_depservice::{Answer, Checkpoint, KeyedIndex};
-use isegoria_types::{DepSet, Footprint, Layout, Prefix, Vertex};
+use isegoria_types::{Conflicts, DepSet, Footprint, Layout, Prefix, Vertex};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is left of vertices that are executed here, and whose values were given up although
@@ -26,8 +26,8 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    pub(crate) fn new(layout: &Layout, seed: u64) -> Past {
-        let index = KeyedIndex::new(layout.leaders, seed);
+    pub(crate) fn new(layout: &Layout, seed: u64, conflicts: &Conflicts) -> Past {
+        let index = KeyedIndex::new(layout.leaders, seed, conflicts);
         Past { index, noops: BTreeSet::new(), unheard: BTreeMap::new() }
     }
 
@@ -51,7 +51,7 @@ impl Past {
             .map(|(leader, below)| Conflict { vertex: Vertex::new(leader, below - 1), committed: true });
         let open = self.unheard.iter().filter(|(other, asked)| {
             let knows = asked.initial.contains(vertex) || deps.contains(**other);
-            !knows && asked.batch.footprint().conflicts(footprint)
+            !knows && self.index.conflict(&asked.batch.footprint(), footprint)
         });
         let open = open.map(|(other, _)| Conflict { vertex: *other, committed: false });
         committed.chain(open).collect()

@@ -42,6 +42,11 @@ impl Answers {
         live.binary_search_by_key(&number, |(number, _)| *number).ok().map(|index| &live[index].1)
     }
 
+    /// Whether the client has the answer to request `number`.
+    pub(super) fn is_acknowledged(&self, number: u64) -> bool {
+        number < self.acked_below
+    }
+
     /// Holds the answer to request `number`, which had none; not if it was acknowledged.
     pub(super) fn insert(&mut self, number: u64, answer: Bytes) {
         if number >= self.acked_below {

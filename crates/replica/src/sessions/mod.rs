@@ -52,6 +52,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Verdict {
     /// Not executed yet: execute it now, then [`SessionTable::record`] it.
     Fresh,
+    /// Called fresh a moment ago, and not recorded yet.
+    Running,
     /// Executed earlier, with this answer.
     Done(Bytes),
     /// Executed earlier; the client had said that it has the answer, which is gone.
@@ -94,8 +96,8 @@ pub struct SessionTable {
 
 impl SessionTable {
     /// Says what is to be done with a chosen `request` that carries `acked_below` and
-    /// the label `generation`. Registers the session if it is new. A fresh request
-    /// counts as executed only from [`SessionTable::record`] on.
+    /// the label `generation`. Registers the session if it is new. A fresh request counts
+    /// as executed from now on, and must be.
     pub fn begin(&mut self, request: RequestId, acked_below: u64, generation: u32) -> Verdict {
         let place = self.places.get(&request.client).copied();
         let is_settled = place.is_some_and(|place| self.sessions[place].since < self.generation);
@@ -106,12 +108,14 @@ impl SessionTable {
         self.latest = place;
         let session = &mut self.sessions[place];
         session.answers.acknowledge(acked_below);
-        if !session.executed.contains(request.number) {
+        if session.executed.insert(request.number) {
+            session.active = self.generation;
             return Verdict::Fresh;
         }
         match session.answers.get(request.number) {
             Some(answer) => Verdict::Done(answer.clone()),
-            None => Verdict::AlreadyAcknowledged,
+            None if session.answers.is_acknowledged(request.number) => Verdict::AlreadyAcknowledged,
+            None => Verdict::Running,
         }
     }
 
@@ -129,18 +133,17 @@ impl SessionTable {
         place
     }
 
-    /// Marks `request` as executed with `answer`, after [`SessionTable::begin`] called it fresh.
+    /// Notes the answer to a `request` that [`SessionTable::begin`] called fresh.
     ///
     /// # Panics
-    /// If the session is unknown or the request was executed before.
+    /// If the session is unknown or the request has an answer.
     pub fn record(&mut self, request: RequestId, answer: Bytes) {
         let is_latest = self.sessions.get(self.latest).is_some_and(|latest| latest.client == request.client);
         let place = if is_latest { Some(self.latest) } else { self.places.get(&request.client).copied() };
         let place = place.unwrap_or_else(|| panic!("{request} is recorded without a session"));
-        let session = &mut self.sessions[place];
-        assert!(session.executed.insert(request.number), "{request} is executed twice");
-        session.answers.insert(request.number, answer);
-        session.active = self.generation;
+        let answers = &mut self.sessions[place].answers;
+        assert!(answers.get(request.number).is_none(), "{request} is executed twice");
+        answers.insert(request.number, answer);
     }
 
     /// If the table is in `generation`, raises it, drops the sessions that executed

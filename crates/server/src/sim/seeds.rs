@@ -63,7 +63,7 @@ fn collect(results: &mpsc::Receiver<(u64, Run)>, summary: &mut Summary, of: u64)
 mod tests {
     use super::*;
     use isegoria_node::{ConfigError, FastRule, OrderKind, RoundTrip};
-    use isegoria_types::{Layout, NodeId};
+    use isegoria_types::{Conflicts, Layout, NodeId};
     use std::marker::PhantomData;
 
     /// A protocol whose node `n2` breaks.
@@ -77,9 +77,14 @@ mod tests {
         type Node = P::Node;
         type Options = P::Options;
 
-        fn build(own: NodeId, layout: &Layout, options: &P::Options) -> Result<P::Node, ConfigError> {
+        fn build_with(
+            own: NodeId,
+            layout: &Layout,
+            options: &P::Options,
+            conflicts: &Conflicts,
+        ) -> Result<P::Node, ConfigError> {
             assert_ne!(own, NodeId::new(1), "planted at {own}");
-            P::build(own, layout, options)
+            P::build_with(own, layout, options, conflicts)
         }
 
         fn fast_rule(layout: &Layout, options: &P::Options) -> FastRule {

@@ -1,0 +1,212 @@
+use crate::{ConflictIndex, Footprint, PairwiseIndex};
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Which scopes of footprints conflict: the part of a conflict relation that keys and
+/// classes cannot say. A handle; clones are the same relation.
+///
+/// Equal on every node: it is part of what the state machine's relation version stands for.
+#[derive(Clone)]
+pub struct Conflicts(Arc<dyn ScopeRelation>);
+
+/// [`Conflicts`] over encoded scopes.
+trait ScopeRelation: Send + Sync {
+    fn knows(&self, scope: &[u8]) -> bool;
+    fn conflict(&self, one: &[u8], other: &[u8]) -> bool;
+    fn index(&self) -> Box<dyn ScopeIndex>;
+}
+
+/// A [`ConflictIndex`] over encoded scopes. What does not decode is never in it.
+pub trait ScopeIndex: Send + Sync {
+    /// See [`ConflictIndex::insert`].
+    fn insert(&mut self, id: u32, scope: &[u8]);
+
+    /// See [`ConflictIndex::forget`].
+    fn forget(&mut self, id: u32, scope: &[u8]);
+
+    /// See [`ConflictIndex::for_each_conflict`].
+    fn for_each_conflict(&self, scope: &[u8], found: &mut dyn FnMut(u32));
+}
+
+impl Default for Conflicts {
+    /// Every scope conflicts with every other: right whatever they mean, and slow.
+    fn default() -> Conflicts {
+        Conflicts(Arc::new(Every))
+    }
+}
+
+impl fmt::Debug for Conflicts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Conflicts")
+    }
+}
+
+impl Conflicts {
+    /// Scopes conflict if `conflict` says so, which must be symmetric. Each look-up compares
+    /// with every scope held.
+    #[must_use]
+    pub fn pairwise<S>(conflict: fn(&S, &S) -> bool) -> Conflicts
+    where
+        S: DeserializeOwned + Clone + Send + Sync + 'static,
+    {
+        Conflicts(Arc::new(Typed { make: move || PairwiseIndex::new(conflict), scope: PhantomData }))
+    }
+
+    /// Scopes conflict if an index made by `make` finds one when it looks for the other.
+    #[must_use]
+    pub fn index<S, I>(make: fn() -> I) -> Conflicts
+    where
+        S: DeserializeOwned + Send + Sync + 'static,
+        I: ConflictIndex<S> + 'static,
+    {
+        Conflicts(Arc::new(Typed { make, scope: PhantomData }))
+    }
+
+    /// Whether the bytes are a scope of this relation. A footprint with others conflicts
+    /// with everything.
+    #[must_use]
+    pub fn knows(&self, scope: &[u8]) -> bool {
+        self.0.knows(scope)
+    }
+
+    /// An empty index.
+    #[must_use]
+    pub fn new_index(&self) -> Box<dyn ScopeIndex> {
+        self.0.index()
+    }
+
+    /// Whether two commands with these footprints conflict: the definition, by comparing all
+    /// pairs. Indexes are tested against it.
+    #[must_use]
+    pub fn conflict(&self, one: &Footprint, other: &Footprint) -> bool {
+        let is_strange = |footprint: &Footprint| !footprint.scopes().iter().all(|scope| self.knows(scope));
+        one.is_everything()
+            || other.is_everything()
+            || Footprint::keys_conflict(one, other)
+            || is_strange(one)
+            || is_strange(other)
+            || one.scopes().iter().any(|a| other.scopes().iter().any(|b| self.0.conflict(a, b)))
+    }
+}
+
+/// All scopes conflict.
+struct Every;
+
+impl ScopeRelation for Every {
+    fn knows(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn conflict(&self, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+
+    fn index(&self) -> Box<dyn ScopeIndex> {
+        Box::new(Erased::<(), _> { index: PairwiseIndex::new(|(), ()| true), decode: |_| Some(()) })
+    }
+}
+
+/// A relation over scopes of type `S`, given by how its index is made.
+struct Typed<S, F> {
+    make: F,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<S, I, F> ScopeRelation for Typed<S, F>
+where
+    S: DeserializeOwned + Send + Sync + 'static,
+    I: ConflictIndex<S> + 'static,
+    F: Fn() -> I + Send + Sync,
+{
+    fn knows(&self, scope: &[u8]) -> bool {
+        decode::<S>(scope).is_some()
+    }
+
+    fn conflict(&self, one: &[u8], other: &[u8]) -> bool {
+        let (Some(one), Some(other)) = (decode::<S>(one), decode::<S>(other)) else { return true };
+        let (mut index, mut found) = ((self.make)(), false);
+        index.insert(0, &one);
+        index.for_each_conflict(&other, &mut |_| found = true);
+        found
+    }
+
+    fn index(&self) -> Box<dyn ScopeIndex> {
+        Box::new(Erased { index: (self.make)(), decode: decode::<S> })
+    }
+}
+
+fn decode<S: DeserializeOwned>(scope: &[u8]) -> Option<S> {
+    match postcard::take_from_bytes(scope) {
+        Ok((scope, [])) => Some(scope),
+        _ => None,
+    }
+}
+
+/// A typed index seen through bytes.
+struct Erased<S, I> {
+    index: I,
+    decode: fn(&[u8]) -> Option<S>,
+}
+
+impl<S: Send + Sync, I: ConflictIndex<S>> ScopeIndex for Erased<S, I> {
+    fn insert(&mut self, id: u32, scope: &[u8]) {
+        if let Some(scope) = (self.decode)(scope) {
+            self.index.insert(id, &scope);
+        }
+    }
+
+    fn forget(&mut self, id: u32, scope: &[u8]) {
+        if let Some(scope) = (self.decode)(scope) {
+            self.index.forget(id, &scope);
+        }
+    }
+
+    fn for_each_conflict(&self, scope: &[u8], found: &mut dyn FnMut(u32)) {
+        if let Some(scope) = (self.decode)(scope) {
+            self.index.for_each_conflict(&scope, found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Serialize;
+
+    #[derive(Clone, Serialize, serde::Deserialize)]
+    struct Range(u32, u32);
+
+    fn overlap(a: &Range, b: &Range) -> bool {
+        a.0 < b.1 && b.0 < a.1
+    }
+
+    fn of(range: Range) -> Footprint {
+        let mut footprint = Footprint::default();
+        footprint.scope(&range);
+        footprint
+    }
+
+    #[test]
+    fn scopes_conflict_as_the_relation_says() {
+        let conflicts = Conflicts::pairwise(overlap);
+        assert!(conflicts.conflict(&of(Range(0, 5)), &of(Range(4, 9))));
+        assert!(!conflicts.conflict(&of(Range(0, 4)), &of(Range(4, 9))));
+        assert!(Conflicts::default().conflict(&of(Range(0, 4)), &of(Range(4, 9))), "nobody said otherwise");
+        let mut both = of(Range(0, 4));
+        both.write(b"key");
+        let mut key = Footprint::default();
+        key.read(b"key");
+        assert!(conflicts.conflict(&both, &key) && !conflicts.conflict(&both, &of(Range(7, 9))));
+    }
+
+    #[test]
+    fn bytes_that_are_no_scope_conflict_with_everything() {
+        let conflicts = Conflicts::pairwise(overlap);
+        let mut strange = Footprint::default();
+        strange.scope(&(1u8, 2u8, 3u8));
+        assert!(conflicts.conflict(&strange, &Footprint::default()));
+        assert!(!conflicts.conflict(&of(Range(0, 4)), &Footprint::default()));
+    }
+}
