@@ -1,3 +1,6 @@
+//! The one list of protocols, and the place where a name becomes types: for programs that
+//! are generic over protocols, such as drivers and tables.
+
 use crate::ConfigFileError;
 use isegoria_bpaxos::simple::SimpleBpaxos;
 use isegoria_bpaxos::unanimous::UnanimousBpaxos;

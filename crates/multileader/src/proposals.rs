@@ -16,6 +16,8 @@ pub struct Proposals<S> {
     tail: Option<Tail>,
     /// Batches that wait until it has.
     held: VecDeque<Batch>,
+    /// How long what is to be submitted again has waited, ticks: the next one opened takes it over.
+    waited: u64,
 }
 
 /// An own vertex on its way.
@@ -27,6 +29,17 @@ pub struct Proposal<S> {
     pub stage: S,
     /// Ticks since it was submitted; what is repeated is repeated at doubling ages.
     pub age: u64,
+    /// Ticks that its batch had waited before, in a vertex that was lost to a recoverer.
+    waited: u64,
+}
+
+impl<S> Proposal<S> {
+    /// Ticks that its batch has waited, in this vertex or before. It counts for what is not waited for
+    /// any more: a leader whose clock is slow would else lose each vertex before its patience ends.
+    #[must_use]
+    pub fn patience(&self) -> u64 {
+        self.age + self.waited
+    }
 }
 
 impl<S> Proposals<S> {
@@ -41,6 +54,7 @@ impl<S> Proposals<S> {
             told_floor: Prefix::default(),
             tail: None,
             held: VecDeque::new(),
+            waited: 0,
         }
     }
 
@@ -67,7 +81,8 @@ impl<S> Proposals<S> {
         if let Some(tail) = &mut self.tail {
             tail.opened(number);
         }
-        self.open.insert(Vertex::new(self.own, number), Proposal { batch, stage, age: 0 });
+        let waited = std::mem::take(&mut self.waited);
+        self.open.insert(Vertex::new(self.own, number), Proposal { batch, stage, age: 0, waited });
         reserved
     }
 
@@ -147,12 +162,16 @@ impl<S> Proposals<S> {
     }
 
     /// The vertex is chosen with this batch. If that is not what this leader proposed, a
-    /// recoverer was faster, and what is returned is to be submitted again, as a new
+    /// recoverer was faster, and what is returned is to be submitted again at once, as a new
     /// vertex. Sessions keep it exactly-once.
     pub fn settle(&mut self, vertex: Vertex, chosen: &Batch) -> Option<Batch> {
         let proposal = self.open.remove(vertex)?;
         self.in_flight.leave(proposal.batch.byte_len());
-        (proposal.batch != *chosen).then_some(proposal.batch)
+        if proposal.batch == *chosen {
+            return None;
+        }
+        self.waited = proposal.patience();
+        Some(proposal.batch)
     }
 
     /// What is forgotten is decided. An own vertex that this leader has not heard of was
@@ -251,6 +270,23 @@ mod tests {
         let unheard = proposals.settle_collected(&Prefix::new(&[0, 3]));
         assert_eq!(unheard, [(vertices[2], batch(3))]);
         assert_eq!((proposals.count(), proposals.iter().count()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_submitted_again_goes_on_waiting() {
+        let mut proposals = Proposals::new(NodeId::new(0));
+        for lost in 0..3 {
+            let vertex = proposals.room(1, (4, 1 << 20)).unwrap();
+            proposals.open(batch(1), ());
+            (0..2).for_each(|_| proposals.tick());
+            let proposal = proposals.get(vertex).unwrap();
+            assert_eq!((proposal.age, proposal.patience()), (2, 2 * (lost + 1)));
+            assert_eq!(proposals.settle(vertex, &Batch::noop()), Some(batch(1)));
+        }
+        proposals.open(batch(1), ());
+        proposals.open(batch(2), ());
+        let patience: Vec<u64> = proposals.iter().map(|(_, proposal)| proposal.patience()).collect();
+        assert_eq!(patience, [6, 0]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use isegoria_epaxos::atlas::{self, Atlas};
 use isegoria_epaxos::epaxos::{self, Epaxos};
 use isegoria_multipaxos::MultiPaxos;
 use isegoria_node::{Input, Node, Outbox, Protocol, step};
-use isegoria_types::{Action, Batch, ClientId, Command, Footprint, Layout, NodeId, QuorumSystem, RequestId};
+use isegoria_types::{
+    Action, Batch, ClientId, Command, Footprint, Layout, NodeId, NodeSet, QuorumSystem, RequestId,
+};
 
 /// Nodes whose messages take one round each, and whose clocks stand still.
 struct Rounds<P: Protocol> {
@@ -18,8 +20,8 @@ struct Rounds<P: Protocol> {
     message_count: usize,
     /// Timers that run out before all others.
     due: Vec<(NodeId, <P::Node as Node>::Timer)>,
-    /// Nothing comes from it or gets there.
-    silent: Option<NodeId>,
+    /// Nothing comes from them or gets there.
+    silent: NodeSet,
 }
 
 impl<P: Protocol> Rounds<P> {
@@ -27,8 +29,13 @@ impl<P: Protocol> Rounds<P> {
         let layout = Layout::co_located(count, &QuorumSystem::Majority).expect("a legal layout");
         let build = |index| P::build(NodeId::new(index), &layout, options).expect("legal options");
         let nodes = (0..count).map(build).collect();
-        let mut rounds =
-            Rounds { nodes, travelling: Vec::new(), message_count: 0, due: Vec::new(), silent: None };
+        let mut rounds = Rounds {
+            nodes,
+            travelling: Vec::new(),
+            message_count: 0,
+            due: Vec::new(),
+            silent: NodeSet::EMPTY,
+        };
         for index in 0..count {
             rounds.step(NodeId::new(index), Input::Start);
         }
@@ -64,7 +71,7 @@ impl<P: Protocol> Rounds<P> {
     fn deliver(&mut self, batch: &Batch) -> Vec<NodeId> {
         let mut committed = Vec::new();
         for (from, to, message) in std::mem::take(&mut self.travelling) {
-            if self.silent == Some(to) || self.silent == Some(from) {
+            if self.silent.contains(to) || self.silent.contains(from) {
                 continue;
             }
             self.nodes[to.index()].admit(from, &message).expect("of a correct peer");
@@ -165,7 +172,7 @@ fn thrifty_proposers_ask_a_quorum() {
 fn fall_back<P: Protocol>(options: &P::Options, timer: &<P::Node as Node>::Timer, wait: u32) {
     let mut rounds = Rounds::<P>::start(3, options);
     let [leader, near] = [0, 1].map(NodeId::new);
-    rounds.silent = Some(near);
+    rounds.silent = NodeSet::only(near);
     let first = rounds.submit(leader, 0);
     let (mut tick_count, mut committed) = (0, false);
     while !committed {
@@ -181,7 +188,7 @@ fn fall_back<P: Protocol>(options: &P::Options, timer: &<P::Node as Node>::Timer
     for number in 1..10 {
         assert_eq!(rounds.cost(leader, number).1, P::DELAY_COUNT, "{}: no wait", P::NAME);
     }
-    rounds.silent = None;
+    rounds.silent = NodeSet::EMPTY;
     rounds.step(leader, Input::Trust(near));
     rounds.step(leader, Input::Timer(timer.clone()));
     while !rounds.travelling.is_empty() {
@@ -206,7 +213,7 @@ fn a_thrifty_proposer_falls_back_once() {
 fn a_silent_node_is_waited_for_once() {
     let options = unanimous::Options::default();
     let mut rounds = Rounds::<UnanimousBpaxos>::start(3, &options);
-    rounds.silent = Some(NodeId::new(2));
+    rounds.silent = NodeSet::only(NodeId::new(2));
     let leader = NodeId::new(0);
     let first = rounds.submit(leader, 0);
     while !rounds.travelling.is_empty() {
@@ -224,9 +231,42 @@ fn a_silent_node_is_waited_for_once() {
     for number in 1..10 {
         assert_eq!(rounds.cost(leader, number).1, 4, "two round trips, and no wait");
     }
-    rounds.silent = None;
+    rounds.silent = NodeSet::EMPTY;
     rounds.cost(leader, 10);
     assert_eq!(rounds.cost(leader, 11).1, 2, "it has voted again");
+}
+
+/// Some nodes are silent, nobody suspects them, and a leader's clock is slow, a tick in four: another
+/// node recovers what the leader waits for them with, and the leader comes to an end all the same.
+fn recovered_once<P: Protocol>(count: usize, silent: NodeSet, timer: &<P::Node as Node>::Timer) {
+    let mut rounds = Rounds::<P>::start(count, &P::Options::default());
+    rounds.silent = silent;
+    let [leader, other] = [0, 1].map(NodeId::new);
+    let batch = rounds.submit(leader, 0);
+    let (mut tick_count, mut committed) = (0, false);
+    while tick_count < 1_000 {
+        while !rounds.travelling.is_empty() {
+            committed |= rounds.deliver(&batch).contains(&leader);
+        }
+        if committed {
+            break;
+        }
+        tick_count += 1;
+        rounds.step(other, Input::Timer(timer.clone()));
+        if tick_count % 4 == 0 {
+            rounds.step(leader, Input::Timer(timer.clone()));
+        }
+    }
+    assert!(committed, "{}: recovered again and again, and never chosen", P::NAME);
+    assert!(tick_count > 20, "{}: the leader did not wait", P::NAME);
+}
+
+#[test]
+fn a_leader_with_a_slow_clock_is_not_outbid_for_ever() {
+    let nodes = |indices: &[usize]| indices.iter().copied().map(NodeId::new).collect::<NodeSet>();
+    recovered_once::<Epaxos>(7, nodes(&[4, 5, 6]), &epaxos::Timer::Tick);
+    recovered_once::<Atlas>(5, nodes(&[2]), &atlas::Timer::Tick);
+    recovered_once::<UnanimousBpaxos>(3, nodes(&[2]), &unanimous::Timer::Tick);
 }
 
 /// The nearest node is silent for a while: the other one is asked in its place, and it again once
@@ -236,7 +276,7 @@ fn a_node_that_is_back_is_asked_again() {
     let options = atlas::Options::default();
     let mut rounds = Rounds::<Atlas>::start(3, &options);
     let [leader, near] = [0, 1].map(NodeId::new);
-    rounds.silent = Some(near);
+    rounds.silent = NodeSet::only(near);
     let first = rounds.submit(leader, 0);
     let mut committed = false;
     while !committed {
@@ -254,7 +294,7 @@ fn a_node_that_is_back_is_asked_again() {
         whom
     };
     assert_eq!(asked(&mut rounds, 1), [NodeId::new(2)]);
-    rounds.silent = None;
+    rounds.silent = NodeSet::EMPTY;
     rounds.step(leader, Input::Suspect(near));
     rounds.step(leader, Input::Trust(near));
     assert_eq!(asked(&mut rounds, 2), [near]);

@@ -77,6 +77,12 @@ impl Conflicts {
         self.0.index()
     }
 
+    /// Whether two scopes conflict.
+    #[must_use]
+    pub fn scopes_conflict(&self, one: &[u8], other: &[u8]) -> bool {
+        self.0.conflict(one, other)
+    }
+
     /// Whether two commands with these footprints conflict: the definition, by comparing all
     /// pairs. Indexes are tested against it.
     #[must_use]

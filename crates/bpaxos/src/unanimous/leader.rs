@@ -222,7 +222,7 @@ impl UnanimousNode {
                         let missing = all.difference(votes.set());
                         out.send(missing, Message::FastPropose { vertex, batch, floor, base });
                     }
-                    if proposal.age >= slow {
+                    if proposal.patience() >= slow {
                         late = late.union(all.difference(votes.set()));
                     }
                 }

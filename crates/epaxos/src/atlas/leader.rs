@@ -240,7 +240,7 @@ impl AtlasNode {
                     if due {
                         self.ask(vertex, missing, out);
                     }
-                    if proposal.age >= slow {
+                    if proposal.patience() >= slow {
                         late = late.union(missing);
                     }
                 }

@@ -254,7 +254,7 @@ impl EpaxosNode {
                     if due {
                         self.ask(vertex, missing, out);
                     }
-                    if proposal.age >= slow || (due && *asked != all) {
+                    if proposal.patience() >= slow || (due && *asked != all) {
                         late = late.union(missing);
                     }
                 }

@@ -116,10 +116,10 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
     if args.storage_calls {
         let config = SimConfig { chaos_ms: usual.chaos_ms, ..config };
         let work = storage_calls::StorageCalls { config, seeds, threads };
-        return isegoria::visit_protocol(&name, &options, work)?.report(&args, &case);
+        return isegoria::registry::visit_protocol(&name, &options, work)?.report(&args, &case);
     }
     let work = seeds::Work { config, seeds, threads };
-    let summary = isegoria::visit_protocol(&name, &options, work)?;
+    let summary = isegoria::registry::visit_protocol(&name, &options, work)?;
     summary.report(&args, &case)
 }
 

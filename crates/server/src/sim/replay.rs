@@ -1,6 +1,6 @@
 use crate::failure::Failure;
 use crate::sim::case::Case;
-use isegoria::ProtocolVisitor;
+use isegoria::registry::ProtocolVisitor;
 use isegoria_node::Protocol;
 use isegoria_sim::{Run, SimConfig, diagram};
 use std::io::{BufRead, IsTerminal, Write};
@@ -23,7 +23,7 @@ impl ProtocolVisitor for One {
 fn run_again(case: &Case) -> Result<Run, Failure> {
     let (name, options) = case.check()?;
     let one = One { config: case.config(true)?, seed: case.seed };
-    Ok(isegoria::visit_protocol(&name, &options, one)?)
+    Ok(isegoria::registry::visit_protocol(&name, &options, one)?)
 }
 
 /// Runs one seed again, prints what happened and draws it.

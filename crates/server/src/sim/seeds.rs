@@ -1,5 +1,5 @@
 use crate::sim::summary::Summary;
-use isegoria::ProtocolVisitor;
+use isegoria::registry::ProtocolVisitor;
 use isegoria_node::Protocol;
 use isegoria_sim::{Run, SimConfig, expected_situations, run};
 use std::io::{IsTerminal, Write};
@@ -110,7 +110,8 @@ mod tests {
     #[test]
     fn a_node_that_panics_is_a_violation_of_its_seed() {
         let work = Work { config: SimConfig::default(), seeds: 4..7, threads: 2 };
-        let summary = isegoria::visit_protocol("simple-bpaxos", &toml::Table::new(), Planted(work)).unwrap();
+        let summary =
+            isegoria::registry::visit_protocol("simple-bpaxos", &toml::Table::new(), Planted(work)).unwrap();
         assert_eq!((summary.seed_count, summary.found.len()), (3, 3));
         for (seed, violation) in &summary.found {
             assert!((4..7).contains(seed) && violation.check == "a node's own invariants");

@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::sim::SimArgs;
 use crate::sim::case::{Case, Interrupted};
-use isegoria::ProtocolVisitor;
+use isegoria::registry::ProtocolVisitor;
 use isegoria_check::Violation;
 use isegoria_node::Protocol;
 use isegoria_sim::{InterruptedCall, Interruption, Run, SimConfig, run};
