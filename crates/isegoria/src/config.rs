@@ -42,6 +42,24 @@ impl Config {
         Ok(Config { cluster, node: node.to_owned() })
     }
 
+    /// The node `node` of the nodes `n1` to `n{count}` on this machine, which keep their data in
+    /// `directory` and meet at sockets there: for examples and tests.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn local(node: &str, count: usize, directory: impl AsRef<Path>) -> Result<Config, ConfigFileError> {
+        let directory = directory.as_ref();
+        let socket =
+            |name: &str, what| format!("unix:{}", directory.join(format!("{name}.{what}")).display());
+        let names = (1..=count).map(|number| format!("n{number}"));
+        let builder = Config::builder(node).data_dir(directory);
+        names
+            .fold(builder, |builder, name| {
+                builder.node(&name, &socket(&name, "peer"), &socket(&name, "client"))
+            })
+            .build()
+    }
+
     /// Begins a configuration in code, for the node `node`.
     #[must_use]
     pub fn builder(node: &str) -> ConfigBuilder {

@@ -1,4 +1,5 @@
 //! `commutes::check` finds wrong relations, and is content with right ones.
+#![allow(clippy::disallowed_types)] // A hash map is what one of the tests is about.
 
 use isegoria::commutes::{Counterexample, Lost, Report, check};
 use isegoria::{Class, ConflictIndex, Conflicts, Footprint, StateMachine};

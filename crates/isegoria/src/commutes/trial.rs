@@ -122,22 +122,22 @@ impl<C: Debug + Serialize> Trial<C> {
                 footprint::<S>(command).scopes().iter().cloned().map(|scope| (scope, format!("{command:?}"))),
             );
         }
+        let is_kept = |id: usize| id.is_multiple_of(2);
         let mut index = relation.new_index();
         let ids = 0..u32::try_from(held.len()).unwrap_or(u32::MAX);
         ids.clone().zip(&held).for_each(|(id, (scope, _))| index.insert(id, scope));
-        let is_forgotten = |id: u32| id % 2 == 1;
-        ids.zip(&held)
-            .filter(|(id, _)| is_forgotten(*id))
-            .for_each(|(id, (scope, _))| index.forget(id, scope));
+        for (id, (scope, _)) in ids.zip(&held).filter(|(id, _)| !is_kept(*id as usize)) {
+            index.forget(id, scope);
+        }
         for wanted in footprint::<S>(&self.one).scopes() {
             let mut found = Vec::new();
             index.for_each_conflict(wanted, &mut |id| found.push(id as usize));
             found.sort_unstable();
             found.dedup();
-            let conflicts = |id: &usize| id % 2 == 0 && relation.scopes_conflict(wanted, &held[*id].0);
+            let conflicts = |id: &usize| is_kept(*id) && relation.scopes_conflict(wanted, &held[*id].0);
             let expected: Vec<usize> = (0..held.len()).filter(conflicts).collect();
             // Finding too much costs parallelism alone.
-            let is_held = |id: &usize| *id < held.len() && id % 2 == 0;
+            let is_held = |id: &usize| *id < held.len() && is_kept(*id);
             if !expected.iter().all(|id| found.contains(id)) || !found.iter().all(is_held) {
                 let held = held.iter().map(|(_, words)| words.clone()).collect();
                 return Err(Counterexample::WrongIndex {
