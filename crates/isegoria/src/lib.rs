@@ -83,3 +83,13 @@ pub use registry::{AnyProtocol, Quorums, Running, protocol, protocols};
 pub use replica::{Replica, Status};
 pub use rtt_matrix::RttMatrix;
 pub use submit_error::SubmitError;
+
+/// The programs in the documents, compiled and run as they stand there.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../docs/embedding.md")]
+    struct Embedding;
+
+    #[doc = include_str!("../../../docs/conflict-relations.md")]
+    struct ConflictRelations;
+}
