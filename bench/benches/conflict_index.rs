@@ -1,5 +1,6 @@
 //! The conflict index: computing the dependencies of a vertex and recording it, for one
-//! command and for a batch of 128, with keys that are all new or all the same.
+//! command and for a batch of 128, with keys that are all new or all the same; and looking for a
+//! scope among a thousand that conflict by pairs.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use isegoria_depservice::KeyedIndex;
@@ -47,5 +48,29 @@ fn conflict_index(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, conflict_index);
+/// Ranges, which conflict where they overlap.
+fn pairwise(criterion: &mut Criterion) {
+    type Range = (u32, u32);
+    let conflicts = Conflicts::pairwise(|a: &Range, b: &Range| a.0 < b.1 && b.0 < a.1);
+    let mut index = KeyedIndex::new(NodeSet::first(LEADERS), 1, &conflicts);
+    let scope = |number: u32| {
+        let mut footprint = Footprint::default();
+        footprint.scope(&(10 * number, 10 * number + 5));
+        footprint
+    };
+    let floor = Prefix::default();
+    for number in 0..1_000u32 {
+        let vertex = Vertex::new(NodeId::new(number as usize % LEADERS), u64::from(number) / LEADERS as u64);
+        black_box(index.compute(vertex, &scope(number), &floor));
+    }
+    let (one, none) = (scope(500), scope(1_000));
+    criterion.bench_function("conflict-index/pairwise/one-of-1000", |bencher| {
+        bencher.iter(|| index.deps(black_box(&one), &floor));
+    });
+    criterion.bench_function("conflict-index/pairwise/none-of-1000", |bencher| {
+        bencher.iter(|| index.deps(black_box(&none), &floor));
+    });
+}
+
+criterion_group!(benches, conflict_index, pairwise);
 criterion_main!(benches);
