@@ -28,7 +28,8 @@ struct Start {
     machine: Box<dyn Machine>,
     directory: PathBuf,
     port: LocalPort,
-    opened: oneshot::Sender<Result<Client, OpenError>>,
+    /// Taken by whoever answers.
+    opened: Option<oneshot::Sender<Result<Client, OpenError>>>,
     stop: oneshot::Receiver<()>,
     dropped: mpsc::Receiver<Infallible>,
     ended: watch::Sender<Option<Result<(), StopError>>>,
@@ -48,7 +49,7 @@ impl NodeThread {
             machine,
             directory,
             port: port.clone(),
-            opened: say_opened,
+            opened: Some(say_opened),
             stop,
             dropped,
             ended: say_ended,
@@ -88,70 +89,68 @@ impl NodeThread {
 
     /// What the node counts, as JSON; none if it has stopped.
     pub(crate) async fn status(&self) -> Option<String> {
-        let (connection, _) = Connection::local(&self.port).await.ok()?;
-        connection.status().await.ok()
+        loop {
+            let (connection, _) = Connection::local(&self.port).await.ok()?;
+            // One that becomes a learner opens its port anew.
+            if let Ok(text) = connection.status().await {
+                return Some(text);
+            }
+        }
     }
 }
 
-fn run(start: Start) {
-    let ended = start.ended.clone();
+fn run(mut start: Start) {
+    let (ended, opened) = (start.ended.clone(), start.opened.take());
+    let Some(opened) = opened else { return };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let _ = start.opened.send(Err(OpenError::io("no event loop can be made for the node", &error)));
+            let _ = opened.send(Err(OpenError::io("no event loop can be made for the node", &error)));
             return;
         }
     };
-    let how = runtime.block_on(serve(start));
-    // Tasks end before anybody hears of it: the data directory is free then.
+    let mut opened = Some(opened);
+    let how = runtime.block_on(serve(start, &mut opened));
+    // Tasks end before anybody hears of it: ports and data directory are free then.
     drop(runtime);
-    ended.send_replace(Some(how));
+    match (how, opened) {
+        (Err(error), Some(opened)) => drop(opened.send(Err(error))),
+        (Err(error), None) => drop(ended.send_replace(Some(Err(StopError::of(&error))))),
+        (Ok(()), _) => drop(ended.send_replace(Some(Ok(())))),
+    }
 }
 
-async fn serve(start: Start) -> Result<(), StopError> {
-    let Start { config, machine, directory, port, opened, stop, mut dropped, .. } = start;
-    let running = {
-        let settings = config.cluster().settings(config.node());
-        let stop = Box::pin(async move {
-            if stop.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        });
-        settings.and_then(|mut settings| {
-            settings.local = port.clone();
-            let cluster = config.cluster();
-            crate::protocol(&cluster.protocol)?.run(
-                settings,
-                &cluster.options,
-                machine,
-                (Box::new(|| {}), stop),
-            )
-        })
-    };
-    let mut running = match running {
-        Ok(running) => running,
-        Err(error) => {
-            let _ = opened.send(Err(error.into()));
-            return Ok(());
+/// Runs the node. `opened` is taken once it serves.
+async fn serve(
+    start: Start,
+    opened: &mut Option<oneshot::Sender<Result<Client, OpenError>>>,
+) -> Result<(), OpenError> {
+    let Start { config, machine, directory, port, stop, mut dropped, .. } = start;
+    let mut settings = config.cluster().settings(config.node())?;
+    settings.local = port.clone();
+    let stop = Box::pin(async move {
+        if stop.await.is_err() {
+            std::future::pending::<()>().await;
         }
-    };
+    });
+    let cluster = config.cluster();
+    let protocol = crate::protocol(&cluster.protocol)?;
+    let mut running = protocol.run(settings, &cluster.options, machine, (Box::new(|| {}), stop))?;
     let client = tokio::select! {
         ended = &mut running => {
-            let error = match ended {
-                Err(error) => OpenError::of(error, &directory),
-                Ok(_) => OpenError::Io("the node stopped at once".to_owned()),
-            };
-            let _ = opened.send(Err(error));
-            return Ok(());
+            ended.map_err(|error| OpenError::of(error, &directory))?;
+            return Err(OpenError::Io("the node stopped at once".to_owned()));
         }
         client = Client::attach(&port, ClientOptions::default()) => client,
+        // Nobody waits for it to open any more.
+        _ = dropped.recv() => return Ok(()),
     };
-    match client {
-        Ok(client) => drop(opened.send(Ok(client))),
-        Err(error) => drop(opened.send(Err(OpenError::Io(error.to_string())))),
+    let client = client.map_err(|error| OpenError::Io(error.to_string()))?;
+    if let Some(opened) = opened.take() {
+        let _ = opened.send(Ok(client));
     }
     tokio::select! {
-        ended = running => ended.map(drop).map_err(|error| StopError::of(&OpenError::of(error, &directory))),
+        ended = running => ended.map(drop).map_err(|error| OpenError::of(error, &directory)),
         _ = dropped.recv() => Ok(()),
     }
 }

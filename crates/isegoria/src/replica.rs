@@ -56,22 +56,22 @@ impl<S: StateMachine> Replica<S> {
     /// Has a command executed, exactly once and linearizably, and returns the machine's output.
     ///
     /// # Errors
-    /// [`SubmitError::Unknown`] and [`SubmitError::Closed`] leave open whether it was executed;
-    /// after all others nothing was done.
+    /// [`SubmitError::Unknown`] and [`SubmitError::Closed`] leave open whether it was executed, and
+    /// [`SubmitError::Output`] says that it was; after all others nothing was done.
     pub async fn submit(&self, command: S::Command) -> Result<S::Output, SubmitError> {
         let payload = postcard::to_stdvec(&command)
             .map_err(|error| SubmitError::Codec(format!("the command cannot be encoded: {error}")))?;
         let output = self.node.client.call(payload.into()).await?;
-        postcard::from_bytes(&output)
-            .map_err(|error| SubmitError::Codec(format!("the output cannot be decoded: {error}")))
+        postcard::from_bytes(&output).map_err(|error| SubmitError::Output(error.to_string()))
     }
 
     /// The output of a command that only reads, linearizably: it sees everything that was
     /// answered anywhere before it was asked. Ordered like any command, among its conflicts only.
     ///
     /// # Errors
-    /// [`SubmitError::NotARead`] if its footprint names a key otherwise than to read it; or there
-    /// is no output, and it may be asked again.
+    /// [`SubmitError::NotARead`] if its footprint names a key otherwise than to read it. Of scopes nobody
+    /// but the machine knows whether they are read: a command with some ends as one that was submitted.
+    /// Otherwise there is no output, and it may be asked again.
     pub async fn read(&self, command: S::Command) -> Result<S::Output, SubmitError> {
         let mut footprint = Footprint::default();
         S::footprint(&command, &mut footprint);
@@ -81,18 +81,21 @@ impl<S: StateMachine> Replica<S> {
         }
         match self.submit(command).await {
             // Reading twice is no harm.
-            Err(error @ SubmitError::Unknown(_)) => Err(SubmitError::Unavailable(error.to_string())),
+            Err(error @ SubmitError::Unknown(_)) if footprint.scopes().is_empty() => {
+                Err(SubmitError::Unavailable(error.to_string()))
+            }
             result => result,
         }
     }
 
-    /// What the node counts and holds at this moment.
+    /// What the node counts and holds at this moment; a new node takes part, and answers, once it has
+    /// met all others.
     ///
     /// # Errors
     /// If it has stopped.
     pub async fn status(&self) -> Result<Status, SubmitError> {
         let text = self.node.status().await.ok_or(SubmitError::Closed)?;
-        let stats = serde_json::from_str(&text).map_err(|error| SubmitError::Codec(error.to_string()))?;
+        let stats = serde_json::from_str(&text).map_err(|error| SubmitError::Output(error.to_string()))?;
         Ok(Status { node: self.node.name.clone(), protocol: self.node.protocol.clone(), stats })
     }
 

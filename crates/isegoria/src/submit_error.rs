@@ -30,10 +30,15 @@ pub enum SubmitError {
     /// Nothing was done: the session was idle for too long. There is a new one now.
     #[error("the session expired after a long idle time; send the command again")]
     SessionExpired,
-    /// Nothing was done: the command cannot be encoded, or not be decoded again, or its output cannot.
+    /// Nothing was done: the command cannot be encoded, or not be decoded again.
     #[error("{0}; do all nodes run one version of the state machine?")]
     Codec(String),
-    /// Nothing was done: [`crate::Replica::read`] was given a command that does not only read.
+    /// It was executed, and its output cannot be decoded.
+    #[error(
+        "the command was executed, and its output cannot be decoded: {0}; can serde read what it writes?"
+    )]
+    Output(String),
+    /// Nothing was done: [`crate::Replica::read`] was given a command that writes a key.
     #[error("the command does not only read; submit it")]
     NotARead,
     /// The node has stopped. Whether the command was executed is not known.

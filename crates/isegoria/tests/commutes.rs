@@ -5,7 +5,7 @@ use isegoria::commutes::{Counterexample, Lost, Report, check};
 use isegoria::{Class, ConflictIndex, Conflicts, Footprint, StateMachine};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const ADD: Class = Class::new(1);
 
@@ -178,6 +178,7 @@ const ONE_SIDED: u8 = 2;
 const GRID: u8 = 3;
 const GRID_ONE_CELL: u8 = 4;
 const GRID_NEVER_FORGETS: u8 = 5;
+const GRID_WITH_TOMBSTONES: u8 = 6;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Book {
@@ -190,7 +191,7 @@ type Range = (u8, u8);
 
 /// Ids by the cell of four seats that a range touches.
 #[derive(Default)]
-struct Grid<const RELATION: u8>(BTreeMap<u8, Vec<(u32, Range)>>);
+struct Grid<const RELATION: u8>(BTreeMap<u8, Vec<(u32, Range)>>, BTreeSet<u32>);
 
 impl<const RELATION: u8> Grid<RELATION> {
     fn cells((begin, end): Range) -> std::ops::RangeInclusive<u8> {
@@ -204,14 +205,17 @@ impl<const RELATION: u8> ConflictIndex<Range> for Grid<RELATION> {
     }
 
     fn forget(&mut self, id: u32, scope: &Range) {
-        if RELATION != GRID_NEVER_FORGETS {
+        if RELATION == GRID_WITH_TOMBSTONES {
+            // As if ids never came back.
+            self.1.insert(id);
+        } else if RELATION != GRID_NEVER_FORGETS {
             Self::cells(*scope).for_each(|cell| self.0.entry(cell).or_default().retain(|held| held.0 != id));
         }
     }
 
     fn for_each_conflict(&self, scope: &Range, found: &mut dyn FnMut(u32)) {
         for held in Self::cells(*scope).filter_map(|cell| self.0.get(&cell)).flatten() {
-            if held.1.0 < scope.1 && scope.0 < held.1.1 {
+            if held.1.0 < scope.1 && scope.0 < held.1.1 && !self.1.contains(&held.0) {
                 found(held.0);
             }
         }
@@ -271,8 +275,12 @@ fn wrong_relations_of_scopes_are_found() {
         matches!(wrong, Counterexample::DoNotCommute { .. } | Counterexample::WrongIndex { .. }),
         "{wrong}"
     );
-    let wrong = found(check(Seats::<GRID_NEVER_FORGETS>::default, bookings(), 1_000));
-    assert!(matches!(wrong, Counterexample::WrongIndex { .. }), "{wrong}");
+    for wrong in [
+        found(check(Seats::<GRID_NEVER_FORGETS>::default, bookings(), 1_000)),
+        found(check(Seats::<GRID_WITH_TOMBSTONES>::default, bookings(), 1_000)),
+    ] {
+        assert!(matches!(wrong, Counterexample::WrongIndex { .. }), "{wrong}");
+    }
 }
 
 /// A state whose bytes depend on the process.
@@ -296,4 +304,76 @@ impl StateMachine for Hashed {
 fn states_that_are_not_deterministic_are_found() {
     let found = *check(Hashed::default, any::<u8>().boxed(), 500).expect_err("its order is random");
     assert!(matches!(found, Counterexample::NotDeterministic { .. }), "{found}");
+}
+
+/// Adds, in one of several wrong ways.
+#[derive(Default, Serialize, Deserialize)]
+struct Sum<const FAULT: u8>(u64);
+
+const PANICS: u8 = 1;
+const BATCHES_DIFFER: u8 = 2;
+
+impl<const FAULT: u8> StateMachine for Sum<FAULT> {
+    type Command = u8;
+    type Output = u64;
+
+    fn footprint(_: &u8, footprint: &mut Footprint) {
+        footprint.everything();
+    }
+
+    fn apply(&mut self, by: u8) -> u64 {
+        assert!(FAULT != PANICS || by < 200, "too much");
+        self.0 += u64::from(by);
+        self.0
+    }
+
+    fn apply_batch(&mut self, commands: Vec<u8>) -> Vec<u64> {
+        let count = commands.len();
+        let outputs = commands.into_iter().map(|by| self.apply(by)).collect();
+        self.0 += if FAULT == BATCHES_DIFFER { count as u64 } else { 0 };
+        outputs
+    }
+}
+
+#[test]
+fn machines_that_panic_are_found() {
+    let found = *check(Sum::<PANICS>::default, any::<u8>().boxed(), 500).expect_err("it panics");
+    let Counterexample::Panics { commands, what } = &found else { panic!("{found}") };
+    assert!(commands.iter().any(|command| command == "200") && what.contains("too much"), "{found}");
+}
+
+#[test]
+fn batches_that_differ_from_single_commands_are_found() {
+    let found = *check(Sum::<BATCHES_DIFFER>::default, any::<u8>().boxed(), 500).expect_err("it differs");
+    assert!(matches!(&found, Counterexample::BatchDiffers { commands } if commands.len() == 2), "{found}");
+}
+
+/// An output that serde writes and cannot read.
+#[derive(Debug, Serialize, Deserialize, PartialEq)]
+#[serde(untagged)]
+enum Untagged {
+    Number(u64),
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Unreadable(u64);
+
+impl StateMachine for Unreadable {
+    type Command = u8;
+    type Output = Untagged;
+
+    fn footprint(_: &u8, footprint: &mut Footprint) {
+        footprint.everything();
+    }
+
+    fn apply(&mut self, by: u8) -> Untagged {
+        self.0 += u64::from(by);
+        Untagged::Number(self.0)
+    }
+}
+
+#[test]
+fn outputs_that_cannot_be_read_are_found() {
+    let found = *check(Unreadable::default, any::<u8>().boxed(), 100).expect_err("it cannot be decoded");
+    assert!(matches!(&found, Counterexample::DoesNotRoundTrip { is_output: true, .. }), "{found}");
 }

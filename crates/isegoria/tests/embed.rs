@@ -135,7 +135,7 @@ async fn nodes_stop_and_come_back_with_what_was_acknowledged() {
 
 /// A node that was dropped lets go of its files and ports a moment later.
 async fn reopen(config: Config) -> Replica<Words> {
-    for _ in 0..400 {
+    for _ in 0..60_000 {
         match Replica::open(config.clone(), Words::default()).await {
             Ok(replica) => return replica,
             Err(OpenError::Io(_)) => tokio::task::yield_now().await,

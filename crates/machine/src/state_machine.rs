@@ -18,8 +18,9 @@ pub trait StateMachine: Snapshot + Send + 'static {
     /// Applies a command. No clock, no dice, no iteration of unordered maps.
     fn apply(&mut self, command: Self::Command) -> Self::Output;
 
-    /// Applies commands that were decided together, in this order, and gives an output for each:
-    /// for machines that write them somewhere at once.
+    /// Applies several commands in this order, and gives an output for each: for machines that write
+    /// them somewhere at once. The same as applying them one by one, however they are grouped: replicas
+    /// group them differently, and single commands go to `apply`.
     fn apply_batch(&mut self, commands: Vec<Self::Command>) -> Vec<Self::Output> {
         commands.into_iter().map(|command| self.apply(command)).collect()
     }

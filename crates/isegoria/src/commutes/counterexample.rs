@@ -39,12 +39,26 @@ pub enum Counterexample {
         /// The commands.
         commands: Vec<String>,
     },
-    /// A command that is not the same once it was encoded and decoded.
+    /// Applied together, commands gave another state or other outputs than one by one.
+    BatchDiffers {
+        /// The commands.
+        commands: Vec<String>,
+    },
+    /// A command, or its output, that is not the same once it was encoded and decoded.
     DoesNotRoundTrip {
         /// The command.
         command: String,
+        /// Whether it is its output.
+        is_output: bool,
         /// What came back, or why nothing did.
         found: String,
+    },
+    /// The machine or its relation panicked, as it would at every replica.
+    Panics {
+        /// The commands, the last two in both orders.
+        commands: Vec<String>,
+        /// What it said.
+        what: String,
     },
 }
 
@@ -93,8 +107,17 @@ impl fmt::Display for Counterexample {
                 "{} gave two states when applied twice: no clock, no dice, no order of a hash map may reach the state",
                 commands.join(", ")
             ),
-            Counterexample::DoesNotRoundTrip { command, found } => {
-                write!(f, "{command} is encoded and decoded as {found}")
+            Counterexample::BatchDiffers { commands } => write!(
+                f,
+                "{} gave another state or other outputs in apply_batch than one by one in apply",
+                commands.join(", ")
+            ),
+            Counterexample::DoesNotRoundTrip { command, is_output, found } => {
+                let what = if *is_output { "the output of " } else { "" };
+                write!(f, "{what}{command} is encoded, and decoded as {found}")
+            }
+            Counterexample::Panics { commands, what } => {
+                write!(f, "{} made the machine panic: {what}", commands.join(", "))
             }
         }
     }

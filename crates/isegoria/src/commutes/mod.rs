@@ -7,8 +7,9 @@
 //! reverse is no error and costs parallelism: pairs that are declared to conflict and
 //! commuted each time are in the [`Report`].
 //!
-//! It looks at more: that a relation is symmetric, that an index of one's own finds what it must, beside others
-//! and behind what was forgotten, and that applying the same commands twice gives the same state.
+//! It looks at more: that a relation is symmetric; that an index of one's own finds what it must, beside others
+//! and behind what was forgotten; that applying the same commands again, one by one or together, gives the same
+//! state and outputs; that commands and outputs survive their encoding; and that nothing panics.
 //!
 //! It tests, and proves nothing: what the commands drawn do not reach is not seen. Draw keys from a
 //! handful, so that commands meet.
@@ -85,8 +86,10 @@ where
         }
     });
     match (outcome, found.into_inner()) {
+        (Ok(()), _) => Ok(tally.into_inner().report()),
         (Err(TestError::Fail(..)), Some(counterexample)) => Err(Box::new(counterexample)),
+        // Nothing was found wrong, and yet it failed: the machine has panicked.
+        (Err(TestError::Fail(reason, trial)), None) => Err(Box::new(trial.panics(reason.message()))),
         (Err(TestError::Abort(reason)), _) => panic!("no commands could be drawn: {reason}"),
-        _ => Ok(tally.into_inner().report()),
     }
 }
