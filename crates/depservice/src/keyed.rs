@@ -237,7 +237,13 @@ impl KeyedIndex {
                 Err(hash) => self.push(hash, Entry::new(&[(*key, *access)], marks)),
             }
         }
-        checkpoint.scopes.iter().for_each(|(scope, marks)| self.scopes.union(scope, marks));
+        for (scope, marks) in &checkpoint.scopes {
+            self.scopes.union(scope, marks);
+            // Of another relation than this one: it is found by nobody, so it conflicts with everything.
+            if !self.scopes.conflicts().knows(scope) {
+                self.barrier.union(marks);
+            }
+        }
         self.drop_to(&checkpoint.dropped);
     }
 

@@ -45,13 +45,15 @@ impl Scopes {
         self.ids.len()
     }
 
-    /// Adds to `deps` the marks of every scope that conflicts with `scope`.
+    /// Adds to `deps` the marks of every scope that conflicts with `scope`. What the index finds
+    /// is compared once more: a recovery of EPaxos* takes each edge for a conflict.
     pub(crate) fn gather(&self, scope: &[u8], deps: &mut Prefix) {
         if self.ids.is_empty() {
             return;
         }
         self.index.for_each_conflict(scope, &mut |id| {
-            if let Some(Some(slot)) = self.slots.get(id as usize) {
+            let Some(Some(slot)) = self.slots.get(id as usize) else { return };
+            if !deps.covers(&slot.marks) && self.conflicts.scopes_conflict(&slot.scope, scope) {
                 deps.union(&slot.marks);
             }
         });

@@ -41,6 +41,12 @@ impl NumberSet {
         self.below
     }
 
+    /// The number of members from `first` on.
+    #[must_use]
+    pub fn count_from(&self, first: u64) -> u64 {
+        self.below.saturating_sub(first) + self.extras.range(first..).count() as u64
+    }
+
     /// The number of members that are not below [`NumberSet::below`].
     #[must_use]
     pub fn extra_count(&self) -> usize {
@@ -74,6 +80,7 @@ mod tests {
             for number in numbers {
                 prop_assert_eq!(fast.insert(number), dumb.insert(number));
                 prop_assert!((0..32).all(|number| fast.contains(number) == dumb.contains(&number)));
+                prop_assert!((0..32).all(|first| fast.count_from(first) == dumb.range(first..).count() as u64));
                 let mut sorted = NumberSet::default();
                 dumb.iter().for_each(|number| { sorted.insert(*number); });
                 prop_assert_eq!(&fast, &sorted);

@@ -3,6 +3,7 @@ use crate::fault::Fault;
 use crate::image::Rot;
 use crate::network::{Habits, chance};
 use crate::partition::Shape;
+use crate::scoped::Kind;
 use isegoria_replica::Retention;
 use isegoria_types::{Layout, NodeId, NodeSet, Placement, QuorumSystem, Quorums, Role};
 use rand::Rng;
@@ -38,8 +39,8 @@ pub(crate) struct Plan {
     pub(crate) segment_bytes: u64,
     /// How much replicas hold for each other.
     pub(crate) retention: Retention,
-    /// Whether commands name scopes in the place of keys.
-    pub(crate) scoped: bool,
+    /// How commands name scopes in the place of keys, if they do.
+    pub(crate) scoped: Option<Kind>,
 }
 
 /// What the clients do.
@@ -99,7 +100,7 @@ impl Plan {
             checkpoint: used(rng, 0.1),
             segment_bytes: 1 << rng.random_range(13..18),
             retention: retention(rng),
-            scoped: chance(rng, 0.25),
+            scoped: Some(Kind::ALL[rng.random_range(0..3)]).filter(|_| chance(rng, 0.25)),
             layout,
         }
     }

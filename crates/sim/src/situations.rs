@@ -3,7 +3,7 @@ use isegoria_types::{Layout, NodeId, Placement, QuorumSystem, Role};
 
 /// Situations that long runs must reach for every protocol: one that stays at zero is a
 /// hole in the generator.
-const ALWAYS: [&str; 54] = [
+const ALWAYS: [&str; 57] = [
     "crash",
     "power cut",
     "partition: halves",
@@ -58,6 +58,9 @@ const ALWAYS: [&str; 54] = [
     "healed without a minority",
     "batch of several commands",
     "two nodes campaigned at one place",
+    "scopes compared in pairs",
+    "scopes found by an index",
+    "scopes beside keys",
 ];
 
 const IN_A_GRAPH: [&str; 10] = [

@@ -159,8 +159,10 @@ impl<P: Protocol> World<P> {
             hosts[index].disk.calls.interruption = Some((number, how));
         }
         let keys = Erased::<Kv>::default().relation();
-        let relation: Arc<dyn Relation> =
-            if plan.scoped { Arc::new(Scoped(Arc::clone(&keys))) } else { Arc::clone(&keys) };
+        let relation: Arc<dyn Relation> = match plan.scoped {
+            Some(kind) => Arc::new(Scoped { kind, keys: Arc::clone(&keys) }),
+            None => Arc::clone(&keys),
+        };
         World {
             config: config.clone(),
             options: options.clone(),
@@ -210,8 +212,8 @@ impl<P: Protocol> World<P> {
             self.schedule(at, Event::Fault(number));
         }
         self.schedule(self.config.chaos_ms * 1000, Event::Heal);
-        if self.plan.scoped {
-            self.report.count("commands name scopes");
+        if let Some(kind) = self.plan.scoped {
+            self.report.count(kind.situation());
         }
     }
 

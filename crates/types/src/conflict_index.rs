@@ -4,14 +4,15 @@
 /// It only finds and forgets. Which command holds which scope, what each has to wait for,
 /// and when a scope may be forgotten is the business of whoever holds the index.
 pub trait ConflictIndex<S>: Send + Sync {
-    /// Adds `scope` as `id`, which is not in the index.
+    /// Adds `scope` as `id`, which is not in the index. It may have been, with another scope.
     fn insert(&mut self, id: u32, scope: &S);
 
     /// Takes out what was added as `id` with this `scope`.
     fn forget(&mut self, id: u32, scope: &S);
 
     /// Calls `found` with the id of every scope in the index that conflicts with `scope`, in
-    /// any order. One too many costs parallelism; one too few lets replicas differ.
+    /// any order. One too many costs time; one too few lets replicas differ. Whether two scopes
+    /// conflict is what an index finds that holds the one and is asked for the other.
     fn for_each_conflict(&self, scope: &S, found: &mut dyn FnMut(u32));
 }
 

@@ -1,4 +1,5 @@
 use crate::{ConflictIndex, Footprint, PairwiseIndex};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;
@@ -93,7 +94,25 @@ impl Conflicts {
             || Footprint::keys_conflict(one, other)
             || is_strange(one)
             || is_strange(other)
-            || one.scopes().iter().any(|a| other.scopes().iter().any(|b| self.0.conflict(a, b)))
+            || self.any_conflict(one.scopes(), other.scopes())
+    }
+
+    /// Whether a scope of one list conflicts with one of the other: what an index finds among
+    /// many counts only if it finds it alone, too.
+    fn any_conflict(&self, one: &[Bytes], other: &[Bytes]) -> bool {
+        if let ([one], [other]) = (one, other) {
+            return self.scopes_conflict(one, other);
+        }
+        if other.is_empty() {
+            return false;
+        }
+        let mut index = self.new_index();
+        (0..).zip(one).for_each(|(id, scope)| index.insert(id, scope));
+        other.iter().any(|scope| {
+            let mut found = Vec::new();
+            index.for_each_conflict(scope, &mut |id| found.push(id as usize));
+            found.iter().filter_map(|id| one.get(*id)).any(|held| self.scopes_conflict(held, scope))
+        })
     }
 }
 
@@ -205,6 +224,32 @@ mod tests {
         let mut key = Footprint::default();
         key.read(b"key");
         assert!(conflicts.conflict(&both, &key) && !conflicts.conflict(&both, &of(Range(7, 9))));
+    }
+
+    /// Finds everything as soon as it holds two scopes.
+    #[derive(Default)]
+    struct Coarse(Vec<(u32, Range)>);
+
+    impl ConflictIndex<Range> for Coarse {
+        fn insert(&mut self, id: u32, scope: &Range) {
+            self.0.push((id, scope.clone()));
+        }
+        fn forget(&mut self, id: u32, _: &Range) {
+            self.0.retain(|held| held.0 != id);
+        }
+        fn for_each_conflict(&self, scope: &Range, found: &mut dyn FnMut(u32)) {
+            let is_found = |held: &&(u32, Range)| self.0.len() > 1 || overlap(&held.1, scope);
+            self.0.iter().filter(is_found).for_each(|held| found(held.0));
+        }
+    }
+
+    #[test]
+    fn what_an_index_finds_too_much_is_no_conflict() {
+        let conflicts = Conflicts::index(Coarse::default);
+        let mut two = of(Range(0, 4));
+        two.scope(&Range(8, 9));
+        assert!(!conflicts.conflict(&two, &of(Range(4, 8))) && !conflicts.conflict(&of(Range(4, 8)), &two));
+        assert!(conflicts.conflict(&two, &of(Range(3, 8))) && conflicts.conflict(&of(Range(3, 8)), &two));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// Invariant: it says what a validation needs to know, exactly. What is given up is closed: all
 /// that it depends on is given up, too. So a vertex that is not is none of that, and whatever
-/// conflicts with it here was chosen without it. For each key the largest such vertex of each
-/// leader is enough. As many entries as keys, and the noops, of which there are few.
+/// conflicts with it here was chosen without it. For each key or scope the largest such vertex of
+/// each leader is enough. As many entries as keys and scopes were used since, and the noops, of which there
+/// are few: a machine whose scopes never come again fills it for as long as a leader is away.
 ///
 /// Of a vertex that nothing here speaks of nothing is known: neither that it was chosen with
 /// commands, nor that it is a noop.

@@ -42,9 +42,9 @@ impl Answers {
         live.binary_search_by_key(&number, |(number, _)| *number).ok().map(|index| &live[index].1)
     }
 
-    /// Whether the client has the answer to request `number`.
-    pub(super) fn is_acknowledged(&self, number: u64) -> bool {
-        number < self.acked_below
+    /// The client has the answers to all requests below.
+    pub(super) fn acked_below(&self) -> u64 {
+        self.acked_below
     }
 
     /// Holds the answer to request `number`, which had none; not if it was acknowledged.

@@ -78,6 +78,8 @@ impl Session {
         self.since <= self.active
             && self.active <= generation
             && self.answers.numbers().all(|number| self.executed.contains(number))
+            // None runs: what was executed and not acknowledged has its answer.
+            && self.answers.numbers().count() as u64 == self.executed.count_from(self.answers.acked_below())
     }
 }
 
@@ -114,7 +116,7 @@ impl SessionTable {
         }
         match session.answers.get(request.number) {
             Some(answer) => Verdict::Done(answer.clone()),
-            None if session.answers.is_acknowledged(request.number) => Verdict::AlreadyAcknowledged,
+            None if request.number < session.answers.acked_below() => Verdict::AlreadyAcknowledged,
             None => Verdict::Running,
         }
     }
