@@ -3,6 +3,7 @@
 
 mod bounded;
 mod same_as_naive;
+mod scopes;
 mod scripts;
 mod visibility;
 
