@@ -13,6 +13,7 @@ mod protocols;
 mod serve;
 mod signals;
 mod sim;
+mod status;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -35,6 +36,7 @@ Examples:
   isegoria bench                                     compare the protocols on this machine
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria client --connect 127.0.0.1:7101 put name Ada
+  isegoria status --connect 127.0.0.1:7101,127.0.0.1:7103
   isegoria sim --protocol simple-bpaxos --seeds 0..200   a cluster in memory, under faults
   isegoria nemesis --protocol simple-bpaxos          kill nodes while clients record a history
   isegoria check history.jsonl
@@ -60,6 +62,8 @@ enum Command {
     Sim(sim::SimArgs),
     /// One operation on a running cluster
     Client(client::ClientArgs),
+    /// What every node of a running cluster counts and holds
+    Status(status::StatusArgs),
     /// List the protocols that are built in
     Protocols(protocols::ProtocolsArgs),
 }
@@ -88,6 +92,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Client(args) => client::run(args).await,
+        Command::Status(args) => status::run(args).await,
         Command::Protocols(args) => protocols::run(args),
         Command::Bench(args) => {
             isegoria_bench::run(*args, executable()?).await.map_err(bench_failure)?;
