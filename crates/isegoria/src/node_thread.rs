@@ -28,8 +28,6 @@ struct Start {
     machine: Box<dyn Machine>,
     directory: PathBuf,
     port: LocalPort,
-    /// Taken by whoever answers.
-    opened: Option<oneshot::Sender<Result<Client, OpenError>>>,
     stop: oneshot::Receiver<()>,
     dropped: mpsc::Receiver<Infallible>,
     ended: watch::Sender<Option<Result<(), StopError>>>,
@@ -44,19 +42,10 @@ impl NodeThread {
         let (say_stop, stop) = oneshot::channel();
         let (alive, dropped) = mpsc::channel(1);
         let (say_ended, ended) = watch::channel(None);
-        let start = Start {
-            config,
-            machine,
-            directory,
-            port: port.clone(),
-            opened: Some(say_opened),
-            stop,
-            dropped,
-            ended: say_ended,
-        };
+        let start = Start { config, machine, directory, port: port.clone(), stop, dropped, ended: say_ended };
         std::thread::Builder::new()
             .name(format!("isegoria-{name}"))
-            .spawn(move || run(start))
+            .spawn(move || run(start, say_opened))
             .map_err(|error| OpenError::io("no thread can be started for the node", &error))?;
         let client = opened.await.map_err(|_| OpenError::Io("the node's thread broke off".to_owned()))??;
         Ok(NodeThread {
@@ -99,9 +88,11 @@ impl NodeThread {
     }
 }
 
-fn run(mut start: Start) {
-    let (ended, opened) = (start.ended.clone(), start.opened.take());
-    let Some(opened) = opened else { return };
+/// Whom to tell that the node is open, or why it is not.
+type Opened = oneshot::Sender<Result<Client, OpenError>>;
+
+fn run(start: Start, opened: Opened) {
+    let ended = start.ended.clone();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -121,10 +112,7 @@ fn run(mut start: Start) {
 }
 
 /// Runs the node. `opened` is taken once it serves.
-async fn serve(
-    start: Start,
-    opened: &mut Option<oneshot::Sender<Result<Client, OpenError>>>,
-) -> Result<(), OpenError> {
+async fn serve(start: Start, opened: &mut Option<Opened>) -> Result<(), OpenError> {
     let Start { config, machine, directory, port, stop, mut dropped, .. } = start;
     let mut settings = config.cluster().settings(config.node())?;
     settings.local = port.clone();
