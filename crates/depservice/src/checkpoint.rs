@@ -41,8 +41,10 @@ impl Checkpoint {
         let scopes = std::mem::take(&mut self.scopes);
         let of_entries = |chunk: &[_]| Checkpoint { entries: chunk.to_vec(), ..Checkpoint::default() };
         let of_scopes = |chunk: &[_]| Checkpoint { scopes: chunk.to_vec(), ..Checkpoint::default() };
+        let mut chunks = entries.chunks(entry_count_max);
+        self.entries = chunks.next().unwrap_or_default().to_vec();
         let mut pieces = vec![self];
-        pieces.extend(entries.chunks(entry_count_max).map(of_entries));
+        pieces.extend(chunks.map(of_entries));
         pieces.extend(scopes.chunks(SCOPES_A_PIECE).map(of_scopes));
         pieces
     }

@@ -127,7 +127,7 @@ fn lost_disks_are_seen() {
         let faults = FaultLimits { amnesia_count: 4, ..FaultLimits::default() };
         let config = SimConfig { faults, ..SimConfig::default() };
         let mut found = BTreeSet::new();
-        for seed in 0..300 {
+        for seed in 0..2_000 {
             let run = run::<P>(&config, &P::Options::default(), seed);
             let happened = |name| run.report.situations.contains_key(name);
             let faults = (happened("emptied disk"), happened("old disk image"));
