@@ -56,7 +56,7 @@ impl KeyedIndex {
     /// The dependencies of `footprint`, without recording anything: for quorum reads.
     #[must_use]
     pub fn deps(&self, footprint: &Footprint, sender_floor: &Prefix) -> Answer {
-        match self.base(footprint, sender_floor) {
+        match self.base(self.scopes.conflicts().is_everything(footprint), sender_floor) {
             Err(stale) => stale,
             Ok(mut deps) => {
                 for run in runs(footprint) {
@@ -76,11 +76,12 @@ impl KeyedIndex {
     /// Whoever takes vertices from a network checks first that the number is plausible:
     /// a recorded number stands for all below it.
     pub fn compute(&mut self, vertex: Vertex, footprint: &Footprint, sender_floor: &Prefix) -> Answer {
-        let mut deps = match self.base(footprint, sender_floor) {
+        let everything = self.scopes.conflicts().is_everything(footprint);
+        let mut deps = match self.base(everything, sender_floor) {
             Err(stale) => return stale,
             Ok(deps) => deps,
         };
-        let wanted = self.note(vertex, footprint);
+        let wanted = self.note(vertex, everything);
         for run in runs(footprint) {
             match self.find(run[0].0.0) {
                 Ok(position) => {
@@ -106,7 +107,7 @@ impl KeyedIndex {
 
     /// Records `vertex` under all its accesses: on accept and commit, and on replay.
     pub fn record(&mut self, vertex: Vertex, footprint: &Footprint) {
-        if self.note(vertex, footprint) {
+        if self.note(vertex, self.scopes.conflicts().is_everything(footprint)) {
             for run in runs(footprint) {
                 match self.find(run[0].0.0) {
                     Ok(position) => {
@@ -248,26 +249,20 @@ impl KeyedIndex {
     }
 
     /// What every answer to this request contains before its keys are looked up.
-    fn base(&self, footprint: &Footprint, sender_floor: &Prefix) -> Result<Prefix, Answer> {
+    fn base(&self, everything: bool, sender_floor: &Prefix) -> Result<Prefix, Answer> {
         if !sender_floor.covers(self.dropped()) {
             return Err(Answer::StaleFloor(self.dropped().clone()));
         }
         let mut deps = sender_floor.clone();
-        deps.union(if self.is_barrier(footprint) { &self.seen } else { &self.barrier });
+        deps.union(if everything { &self.seen } else { &self.barrier });
         Ok(deps)
-    }
-
-    /// Whether it conflicts with everything: it says so, or has a scope that nobody understands.
-    fn is_barrier(&self, footprint: &Footprint) -> bool {
-        footprint.is_everything()
-            || footprint.scopes().iter().any(|scope| !self.scopes.conflicts().knows(scope))
     }
 
     /// Records `vertex` apart from its keys; says whether those are wanted. Not so
     /// below the dropped floor, which every answer covers: an entry would be garbage.
-    fn note(&mut self, vertex: Vertex, footprint: &Footprint) -> bool {
+    fn note(&mut self, vertex: Vertex, everything: bool) -> bool {
         self.seen.cover(vertex);
-        if self.is_barrier(footprint) {
+        if everything {
             self.barrier.cover(vertex);
         }
         !self.dropped().contains(vertex)

@@ -65,8 +65,7 @@ impl Conflicts {
         Conflicts(Arc::new(Typed { make, scope: PhantomData }))
     }
 
-    /// Whether the bytes are a scope of this relation. A footprint with others conflicts
-    /// with everything.
+    /// Whether the bytes are a scope of this relation.
     #[must_use]
     pub fn knows(&self, scope: &[u8]) -> bool {
         self.0.knows(scope)
@@ -84,16 +83,20 @@ impl Conflicts {
         self.0.conflict(one, other)
     }
 
+    /// Whether a command with this footprint conflicts with every other: it says so, or has a
+    /// scope that nobody understands.
+    #[must_use]
+    pub fn is_everything(&self, footprint: &Footprint) -> bool {
+        footprint.is_everything() || !footprint.scopes().iter().all(|scope| self.knows(scope))
+    }
+
     /// Whether two commands with these footprints conflict: the definition, by comparing all
     /// pairs. Indexes are tested against it.
     #[must_use]
     pub fn conflict(&self, one: &Footprint, other: &Footprint) -> bool {
-        let is_strange = |footprint: &Footprint| !footprint.scopes().iter().all(|scope| self.knows(scope));
-        one.is_everything()
-            || other.is_everything()
+        self.is_everything(one)
+            || self.is_everything(other)
             || Footprint::keys_conflict(one, other)
-            || is_strange(one)
-            || is_strange(other)
             || self.any_conflict(one.scopes(), other.scopes())
     }
 
