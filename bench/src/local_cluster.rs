@@ -32,6 +32,8 @@ pub struct NodeProcess {
     pub peer: Endpoint,
     /// Where clients reach it.
     pub client: Option<Endpoint>,
+    /// Where clients of Redis reach it.
+    pub resp: Option<Endpoint>,
     /// Where it keeps its log.
     pub data_dir: PathBuf,
     /// Where its log lines go.
@@ -142,6 +144,7 @@ impl LocalCluster {
                 pid: 0,
                 peer: node.peer.clone(),
                 client: node.client.clone(),
+                resp: node.resp.clone(),
                 data_dir: config.data_dir.join(&node.name),
                 log_file: config.data_dir.join(format!("{}.log", node.name)),
             };

@@ -127,7 +127,7 @@ mod tests {
             Op::Append(..) => "append",
             Op::CompareAndSet { .. } => "cas",
             Op::MultiGet(_) => "mget",
-            Op::Add(..) | Op::MultiPut(_) => "other",
+            _ => "other",
         }
     }
 

@@ -61,6 +61,10 @@ pub struct NodeConfig {
     /// Where clients reach it. Needed by leaders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Endpoint>,
+    /// Where clients of Redis reach it, if `isegoria serve` runs it: programs that embed a node
+    /// serve a state machine of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resp: Option<Endpoint>,
     /// What it does; everything, if left out.
     #[serde(default = "all_roles")]
     pub roles: Vec<Role>,
@@ -209,6 +213,7 @@ impl ClusterConfig {
                 name: NodeId::new(index).to_string(),
                 peer: port(index, 0)?,
                 client: Some(port(index, 1)?),
+                resp: None,
                 roles: all_roles(),
             })
         };
@@ -233,6 +238,23 @@ impl ClusterConfig {
         Ok(config)
     }
 
+    /// The same cluster with ports for clients of Redis: `base_port` and those after it.
+    ///
+    /// # Errors
+    /// If the ports do not fit.
+    pub fn with_resp(mut self, base_port: u16) -> Result<ClusterConfig, ConfigFileError> {
+        let count = self.nodes.len();
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let port = u16::try_from(usize::from(base_port) + index).map_err(|_| {
+                ConfigFileError(format!(
+                    "resp base port {base_port}: {count} nodes need {count} ports, and there are only 65535; choose a lower one"
+                ))
+            })?;
+            node.resp = Some(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port });
+        }
+        Ok(self)
+    }
+
     /// Checks every rule.
     ///
     /// # Errors
@@ -248,7 +270,8 @@ impl ClusterConfig {
             if names.insert(node.name.clone(), ()).is_some() {
                 return refuse(format!("node name `{}` is used twice; give every node its own", node.name));
             }
-            let ports = [("peer", Some(&node.peer)), ("client", node.client.as_ref())];
+            let ports =
+                [("peer", Some(&node.peer)), ("client", node.client.as_ref()), ("resp", node.resp.as_ref())];
             for (what, endpoint) in ports.into_iter().filter_map(|(what, port)| Some((what, port?))) {
                 let owner = format!("{what} of {}", node.name);
                 if let Some(other) = addresses.insert(endpoint.to_string(), owner.clone()) {

@@ -161,6 +161,7 @@ impl ConfigBuilder {
                 name: name.clone(),
                 peer: address(name, peer)?,
                 client: Some(address(name, client)?),
+                resp: None,
                 roles: Role::ALL.to_vec(),
             })
         };

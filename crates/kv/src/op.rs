@@ -1,3 +1,4 @@
+use crate::redis;
 use bytes::Bytes;
 use isegoria_types::{Class, Footprint};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub enum Op {
     Delete(Bytes),
     /// Adds to a number and returns the sum, so it conflicts with every access of the key.
     Incr(Bytes, i64),
-    /// Adds to a number blindly, so additions commute with each other. A value that is
+    /// Adds to a number blindly, so additions commute with each other. A string that is
     /// not a number counts as 0, and sums wrap around: otherwise additions would not commute.
     Add(Bytes, i64),
     /// Appends to a value; returns the new length, bytes.
@@ -34,6 +35,8 @@ pub enum Op {
     MultiGet(Vec<Bytes>),
     /// Sets several keys, at one moment.
     MultiPut(Vec<(Bytes, Bytes)>),
+    /// Runs commands of Redis in this order, at one moment.
+    Redis(Vec<redis::Command>),
 }
 
 /// What an operation answers.
@@ -53,6 +56,12 @@ pub enum Output {
     Swapped(bool),
     /// The value is not a decimal number, or the sum does not fit into 64 bits; nothing changed.
     NotANumber,
+    /// One reply a command of Redis, in that order.
+    Redis(Vec<redis::Reply>),
+    /// The key holds a hash, a set or a list; nothing changed.
+    WrongType,
+    /// The values are too long for one answer.
+    TooLong,
 }
 
 impl Op {
@@ -74,6 +83,11 @@ impl Op {
             Op::MultiPut(pairs) => {
                 for (key, _) in pairs {
                     footprint.write(key);
+                }
+            }
+            Op::Redis(commands) => {
+                for command in commands {
+                    command.footprint(footprint);
                 }
             }
         }

@@ -1,30 +1,113 @@
+use crate::redis::{Collection, Failure, REPLY_BYTES_MAX};
 use crate::{Map, Op, Output};
-use isegoria_machine::{Frozen, Snapshot, StateMachine};
+use bytes::Bytes;
+use imbl::OrdMap;
+use isegoria_machine::StateMachine;
 use isegoria_types::Footprint;
-use std::io::{self, Read};
 
 /// The key-value store.
+///
+/// Invariant: a key is in one of the two at most, and no collection is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Kv {
-    map: Map,
+    /// Keys that hold strings.
+    pub(crate) map: Map,
+    /// Keys that hold something else.
+    pub(crate) collections: OrdMap<Bytes, Collection>,
 }
 
 impl Kv {
-    /// The contents.
+    /// The keys that hold strings.
     #[must_use]
     pub fn map(&self) -> &Map {
         &self.map
     }
 
-    fn number(&self, key: &[u8]) -> Option<i64> {
+    /// The string that a key holds, if it holds anything.
+    pub(crate) fn string(&self, key: &[u8]) -> Result<Option<&[u8]>, Failure> {
         match self.map.get(key) {
-            None => Some(0),
-            Some(value) => std::str::from_utf8(value).ok()?.parse().ok(),
+            None if self.collections.contains_key(key) => Err(Failure::WrongType),
+            value => Ok(value),
         }
     }
 
-    fn set_number(&mut self, key: &[u8], number: i64) {
-        self.map.insert(key, number.to_string().as_bytes());
+    /// The strings that keys hold, as far as they do.
+    pub(crate) fn strings(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, Failure> {
+        let mut room = REPLY_BYTES_MAX;
+        let mut string = |key: &Bytes| {
+            let value = self.map.get(key);
+            room = room.checked_sub(value.map_or(0, <[u8]>::len)).ok_or(Failure::TooLong)?;
+            Ok(value.map(Bytes::copy_from_slice))
+        };
+        keys.iter().map(&mut string).collect()
+    }
+
+    /// Makes a key hold a string, whatever it held.
+    pub(crate) fn set_string(&mut self, key: &[u8], value: &[u8]) {
+        self.collections.remove(key);
+        self.map.insert(key, value);
+    }
+
+    /// Appends to the string that a key holds; its length, bytes.
+    pub(crate) fn append(&mut self, key: &[u8], tail: &[u8]) -> Result<usize, Failure> {
+        let mut value = self.string(key)?.map(<[u8]>::to_vec).unwrap_or_default();
+        value.extend_from_slice(tail);
+        self.map.insert(key, &value);
+        Ok(value.len())
+    }
+
+    /// Takes a key out; says whether it was there.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
+        self.map.remove(key) || self.collections.remove(key).is_some()
+    }
+
+    fn run_op(&mut self, op: Op) -> Result<Output, Failure> {
+        Ok(match op {
+            Op::Get(key) => Output::Value(self.string(&key)?.map(Bytes::copy_from_slice)),
+            Op::Put(key, value) => {
+                self.set_string(&key, &value);
+                Output::Ok
+            }
+            Op::Delete(key) => Output::Deleted(self.remove(&key)),
+            Op::Incr(key, by) => match number(self.string(&key)?).and_then(|number| number.checked_add(by)) {
+                Some(sum) => {
+                    self.map.insert(&key, sum.to_string().as_bytes());
+                    Output::Number(sum)
+                }
+                None => Output::NotANumber,
+            },
+            Op::Add(key, by) => {
+                let sum = number(self.string(&key)?).unwrap_or(0).wrapping_add(by);
+                self.map.insert(&key, sum.to_string().as_bytes());
+                Output::Ok
+            }
+            Op::Append(key, tail) => {
+                Output::Number(i64::try_from(self.append(&key, &tail)?).unwrap_or(i64::MAX))
+            }
+            Op::CompareAndSet { key, expected, value } => {
+                let matches = self.string(&key)? == expected.as_deref();
+                if matches {
+                    self.map.insert(&key, &value);
+                }
+                Output::Swapped(matches)
+            }
+            Op::MultiGet(keys) => Output::Values(self.strings(&keys)?),
+            Op::MultiPut(pairs) => {
+                for (key, value) in pairs {
+                    self.set_string(&key, &value);
+                }
+                Output::Ok
+            }
+            Op::Redis(commands) => Output::Redis(self.run_all(commands)),
+        })
+    }
+}
+
+/// The number that a value stands for; a key that is not there stands for 0.
+fn number(value: Option<&[u8]>) -> Option<i64> {
+    match value {
+        None => Some(0),
+        Some(value) => std::str::from_utf8(value).ok()?.parse().ok(),
     }
 }
 
@@ -37,84 +120,13 @@ impl StateMachine for Kv {
     }
 
     fn apply(&mut self, op: Op) -> Output {
-        match op {
-            Op::Get(key) => Output::Value(self.map.get_bytes(&key)),
-            Op::Put(key, value) => {
-                self.map.insert(&key, &value);
-                Output::Ok
-            }
-            Op::Delete(key) => Output::Deleted(self.map.remove(&key)),
-            Op::Incr(key, by) => match self.number(&key).and_then(|number| number.checked_add(by)) {
-                Some(sum) => {
-                    self.set_number(&key, sum);
-                    Output::Number(sum)
-                }
-                None => Output::NotANumber,
-            },
-            Op::Add(key, by) => {
-                let sum = self.number(&key).unwrap_or(0).wrapping_add(by);
-                self.set_number(&key, sum);
-                Output::Ok
-            }
-            Op::Append(key, tail) => {
-                let mut value = self.map.get(&key).map(<[u8]>::to_vec).unwrap_or_default();
-                value.extend_from_slice(&tail);
-                self.map.insert(&key, &value);
-                Output::Number(i64::try_from(value.len()).unwrap_or(i64::MAX))
-            }
-            Op::CompareAndSet { key, expected, value } => {
-                let matches = self.map.get(&key) == expected.as_deref();
-                if matches {
-                    self.map.insert(&key, &value);
-                }
-                Output::Swapped(matches)
-            }
-            Op::MultiGet(keys) => Output::Values(keys.iter().map(|key| self.map.get_bytes(key)).collect()),
-            Op::MultiPut(pairs) => {
-                for (key, value) in pairs {
-                    self.map.insert(&key, &value);
-                }
-                Output::Ok
-            }
-        }
-    }
-}
-
-impl Snapshot for Kv {
-    fn freeze(&self) -> Frozen {
-        let map = self.map.clone();
-        Box::new(move |to| {
-            let mut encoded = Vec::new();
-            to.write_all(&(map.len() as u64).to_le_bytes())?;
-            for pair in map.iter() {
-                encoded = postcard::to_extend(&pair, encoded).map_err(io::Error::other)?;
-                to.write_all(&u32::try_from(encoded.len()).map_err(io::Error::other)?.to_le_bytes())?;
-                to.write_all(&encoded)?;
-                encoded.clear();
-            }
-            Ok(())
+        self.run_op(op).unwrap_or_else(|failure| match failure {
+            Failure::TooLong => Output::TooLong,
+            _ => Output::WrongType,
         })
     }
 
-    fn restore(&mut self, from: &mut dyn Read) -> io::Result<()> {
-        let invalid = |error: postcard::Error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let mut map = Map::default();
-        let (mut count, mut length) = ([0; 8], [0; 4]);
-        from.read_exact(&mut count)?;
-        let mut encoded = Vec::new();
-        for _ in 0..u64::from_le_bytes(count) {
-            from.read_exact(&mut length)?;
-            encoded.clear();
-            let wanted = u64::from(u32::from_le_bytes(length));
-            if Read::take(&mut *from, wanted).read_to_end(&mut encoded)? as u64 != wanted {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let (key, value): (&[u8], &[u8]) = postcard::from_bytes(&encoded).map_err(invalid)?;
-            map.insert(key, value);
-        }
-        self.map = map;
-        Ok(())
-    }
+    const RELATION_VERSION: u64 = 2;
 }
 
 #[cfg(test)]
@@ -190,22 +202,6 @@ mod tests {
         }
         assert!(!commute(&Op::Incr(bytes("a"), 1), &Op::Incr(bytes("a"), 1)), "the check can fail");
         assert!(!conflict(&Op::Add(bytes("a"), 1), &Op::Add(bytes("a"), 2)));
-    }
-
-    #[test]
-    fn a_snapshot_is_the_state_at_its_moment() {
-        let mut kv = starts().pop().unwrap();
-        let frozen = kv.freeze();
-        let before: Vec<_> = kv.map.iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
-        kv.apply(Op::Put(bytes("a"), bytes("later")));
-        let mut saved = Vec::new();
-        frozen(&mut saved).unwrap();
-        let mut restored = Kv::default();
-        restored.restore(&mut &saved[..]).unwrap();
-        assert!(restored.map.iter().eq(before.iter().map(|(k, v)| (&k[..], &v[..]))));
-        for cut in 0..saved.len() {
-            assert!(Kv::default().restore(&mut &saved[..cut]).is_err());
-        }
     }
 
     #[test]

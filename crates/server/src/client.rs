@@ -132,6 +132,9 @@ fn print(output: &Output) -> ExitCode {
         Output::Number(number) => (number.to_string(), true),
         Output::Deleted(found) => (found.to_string(), *found),
         Output::Swapped(set) => (set.to_string(), *set),
+        Output::WrongType => ("the key holds a hash, a set or a list".to_owned(), false),
+        Output::TooLong => ("the values are too long for one answer; ask for fewer".to_owned(), false),
+        Output::Redis(replies) => (format!("{replies:?}"), true),
         Output::NotANumber => {
             ("the value is not a number, or the sum does not fit; nothing changed".to_owned(), false)
         }

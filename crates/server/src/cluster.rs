@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec, RttMatrix};
+use isegoria::{ClusterConfig, Durability, Endpoint, GeoConfig, ProtocolSpec, RttMatrix};
 use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) struct ClusterArgs {
     /// Where the nodes keep their data; a temporary directory, removed at the end, if left out
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The first of two ports a node; 0 takes ports that are free
+    /// The first of three ports a node: for peers and clients in turn, then for clients of Redis; 0 takes ports that are free
     #[arg(long, value_name = "PORT", default_value_t = 7100)]
     base_port: u16,
     /// When a write counts as done: fsync, os or memory
@@ -100,7 +100,10 @@ fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, F
         }
         None => {
             let spec: ProtocolSpec = args.protocol.parse()?;
-            let mut config = ClusterConfig::loopback(&spec, args.nodes, args.base_port.max(1), data_dir)?;
+            let base_port = args.base_port.max(1);
+            let resp_port = usize::from(base_port) + 2 * args.nodes;
+            let config = ClusterConfig::loopback(&spec, args.nodes, base_port, data_dir)?;
+            let mut config = config.with_resp(u16::try_from(resp_port).unwrap_or(u16::MAX))?;
             if args.base_port == 0 {
                 take_free_endpoints(&mut config)
                     .map_err(|error| Failure::failed(format!("the system has no free ports: {error}")))?;
@@ -122,8 +125,12 @@ fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, F
 }
 
 fn describe(node: &NodeProcess) -> String {
-    let client = node.client.as_ref().map(|client| format!(" client={client}")).unwrap_or_default();
-    format!("node={} pid={} peer={}{client} data={}", node.name, node.pid, node.peer, node.data_dir.display())
+    let port = |name: &str, endpoint: &Option<Endpoint>| match endpoint {
+        Some(endpoint) => format!(" {name}={endpoint}"),
+        None => String::new(),
+    };
+    let ports = port("client", &node.client) + &port("resp", &node.resp);
+    format!("node={} pid={} peer={}{ports} data={}", node.name, node.pid, node.peer, node.data_dir.display())
 }
 
 fn say(line: &str) {

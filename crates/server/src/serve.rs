@@ -5,6 +5,8 @@ use isegoria::{ClusterConfig, LoopError, RunError, StoreError};
 use isegoria_bench::local_cluster::READY_LINE;
 use isegoria_kv::Kv;
 use isegoria_machine::Erased;
+use isegoria_resp::{RespOptions, RespServer};
+use isegoria_transport::Listener;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 /// `isegoria serve`
 #[derive(Args)]
 #[command(after_help = "\
-Prints `ready` once both ports listen; logs go to standard error (RUST_LOG=debug for more).
+Prints `ready` once its ports listen; logs go to standard error (RUST_LOG=debug for more).
 
 A node that has lost its disk has forgotten what it promised and must not vote again. If its data directory is new,
 its peers say so, and it goes on as a learner by itself: it takes a snapshot, follows the others, and refuses clients,
@@ -48,7 +50,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     }
     let config = ClusterConfig::from_file(&args.config)?;
     let mut settings = config.settings(&args.node)?;
+    let local = settings.local.clone();
     settings.learner = args.learner;
+    let resp = resp_port(&config, &args.node).await?;
     let stop = signals::interrupted()
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let machine = Box::new(Erased::<Kv>::default());
@@ -58,8 +62,24 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         let _ = std::io::stdout().flush();
     });
     let protocol = isegoria::protocol(&config.protocol)?;
+    // Served until the node has stopped.
+    let _resp = resp.map(|(listener, options)| RespServer::spawn(listener, local, options));
     let running = protocol.run(settings, &config.options, machine, (started, Box::pin(stop)))?;
     running.await.map(|_| ExitCode::SUCCESS).map_err(|error| failure(&args, &error))
+}
+
+/// The port for clients of Redis, if the node has one.
+async fn resp_port(config: &ClusterConfig, name: &str) -> Result<Option<(Listener, RespOptions)>, Failure> {
+    let node = config.nodes.iter().find(|node| node.name == name);
+    let Some(endpoint) = node.and_then(|node| node.resp.as_ref()) else { return Ok(None) };
+    let listener = Listener::bind(endpoint).await.map_err(|error| {
+        Failure::usage(format!(
+            "cannot listen on {endpoint} (resp port): {error}; stop whoever uses it, or change the address in the configuration"
+        ))
+    })?;
+    let options =
+        RespOptions { request_bytes_max: config.limits.payload_bytes_max, ..RespOptions::default() };
+    Ok(Some((listener, options)))
 }
 
 fn failure(args: &ServeArgs, error: &RunError) -> Failure {

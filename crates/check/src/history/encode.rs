@@ -33,6 +33,8 @@ fn operation(name: &str, op: &Op) -> Value {
                 pairs.iter().map(|(key, value)| json!([to_text(key), to_text(value)])).collect();
             json!([name, pairs])
         }
+        // Clients that record histories do not ask for these.
+        Op::Redis(commands) => json!([name, format!("{commands:?}")]),
     }
 }
 
@@ -64,6 +66,7 @@ fn output(output: &Output) -> Value {
         Output::Number(number) => json!(number),
         Output::Deleted(done) | Output::Swapped(done) => json!(done),
         Output::NotANumber => json!(NOT_A_NUMBER),
+        Output::Redis(_) | Output::WrongType | Output::TooLong => json!(format!("{output:?}")),
     }
 }
 

@@ -127,5 +127,7 @@ fn keys_of(op: &Op) -> Vec<&Bytes> {
         | Op::CompareAndSet { key, .. } => vec![key],
         Op::MultiGet(keys) => keys.iter().collect(),
         Op::MultiPut(pairs) => pairs.iter().map(|(key, _)| key).collect(),
+        // Histories have none of these.
+        Op::Redis(_) => Vec::new(),
     }
 }

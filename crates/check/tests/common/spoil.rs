@@ -47,7 +47,9 @@ pub(crate) fn spoil(history: &mut History, rng: &mut ChaCha8Rng) {
         Output::Deleted(done) => Output::Deleted(!done),
         Output::Swapped(done) => Output::Swapped(!done),
         Output::NotANumber => Output::Number(other),
-        Output::Ok => unreachable!("it is not among them"),
+        Output::Ok | Output::Redis(_) | Output::WrongType | Output::TooLong => {
+            unreachable!("it is not among them")
+        }
     };
 }
 

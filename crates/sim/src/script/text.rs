@@ -66,6 +66,7 @@ pub(super) fn op(op: &Op) -> String {
                 pairs.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
             format!("put {}", pairs.join(" "))
         }
+        Op::Redis(commands) => format!("{commands:?}"),
     }
 }
 
@@ -82,6 +83,7 @@ pub(super) fn output(bytes: &[u8]) -> String {
         Ok(Output::Number(number)) => number.to_string(),
         Ok(Output::Deleted(done) | Output::Swapped(done)) => done.to_string(),
         Ok(Output::NotANumber) => "not a number".to_owned(),
+        Ok(output @ (Output::Redis(_) | Output::WrongType | Output::TooLong)) => format!("{output:?}"),
         Err(error) => format!("an answer that does not decode: {error}"),
     }
 }
