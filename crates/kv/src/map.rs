@@ -13,6 +13,7 @@ const SHARD_COUNT: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Map {
     shards: Vec<Arc<HashTable<Entry>>>,
+    count: usize,
 }
 
 /// Key and value in one allocation.
@@ -42,7 +43,7 @@ impl Entry {
 
 impl Default for Map {
     fn default() -> Map {
-        Map { shards: vec![Arc::default(); SHARD_COUNT] }
+        Map { shards: vec![Arc::default(); SHARD_COUNT], count: 0 }
     }
 }
 
@@ -72,6 +73,7 @@ impl Map {
             Some(entry) => *entry = fresh,
             None => {
                 shard.insert_unique(hash, fresh, |entry| KeyHash::of(entry.key()).0);
+                self.count += 1;
             }
         }
     }
@@ -85,6 +87,7 @@ impl Map {
         match Arc::make_mut(&mut self.shards[shard]).find_entry(hash, |entry| entry.key() == key) {
             Ok(found) => {
                 found.remove();
+                self.count -= 1;
                 true
             }
             Err(_) => false,
@@ -94,13 +97,13 @@ impl Map {
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.len()).sum()
+        self.count
     }
 
     /// Whether there is no key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.is_empty())
+        self.count == 0
     }
 
     /// All pairs, in an order that depends on the contents alone.

@@ -35,8 +35,11 @@ pub enum Op {
     MultiGet(Vec<Bytes>),
     /// Sets several keys, at one moment.
     MultiPut(Vec<(Bytes, Bytes)>),
-    /// Runs commands of Redis in this order, at one moment.
-    Redis(Vec<redis::Command>),
+    /// Runs commands of Redis in this order, at one moment: from the first one on as many as the
+    /// limits leave room for. The others are not done.
+    Pipeline(Vec<redis::Command>),
+    /// Runs commands of Redis in this order, at one moment, all of them.
+    Transaction(Vec<redis::Command>),
 }
 
 /// What an operation answers.
@@ -56,11 +59,11 @@ pub enum Output {
     Swapped(bool),
     /// The value is not a decimal number, or the sum does not fit into 64 bits; nothing changed.
     NotANumber,
-    /// One reply a command of Redis, in that order.
+    /// One reply a command of Redis that was run, in that order.
     Redis(Vec<redis::Reply>),
     /// The key holds a hash, a set or a list; nothing changed.
     WrongType,
-    /// The values are too long for one answer.
+    /// The values are too long for one answer, or the string would be too long; nothing changed.
     TooLong,
 }
 
@@ -85,7 +88,7 @@ impl Op {
                     footprint.write(key);
                 }
             }
-            Op::Redis(commands) => {
+            Op::Pipeline(commands) | Op::Transaction(commands) => {
                 for command in commands {
                     command.footprint(footprint);
                 }

@@ -1,4 +1,4 @@
-use crate::redis::{Collection, Failure, REPLY_BYTES_MAX};
+use crate::redis::{Collection, Failure, Limits, Room};
 use crate::{Map, Op, Output};
 use bytes::Bytes;
 use imbl::OrdMap;
@@ -14,9 +14,16 @@ pub struct Kv {
     pub(crate) map: Map,
     /// Keys that hold something else.
     pub(crate) collections: OrdMap<Bytes, Collection>,
+    pub(crate) limits: Limits,
 }
 
 impl Kv {
+    /// A store with other limits than the default ones; all replicas must have the same.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Kv {
+        Kv { limits, ..Kv::default() }
+    }
+
     /// The keys that hold strings.
     #[must_use]
     pub fn map(&self) -> &Map {
@@ -31,15 +38,20 @@ impl Kv {
         }
     }
 
+    /// The same for a reply.
+    pub(crate) fn string_for(&self, key: &[u8], room: &mut Room) -> Result<Option<Bytes>, Failure> {
+        let value = self.string(key)?;
+        room.value(value.map_or(0, <[u8]>::len))?;
+        Ok(value.map(Bytes::copy_from_slice))
+    }
+
     /// The strings that keys hold, as far as they do.
-    pub(crate) fn strings(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, Failure> {
-        let mut room = REPLY_BYTES_MAX;
-        let mut string = |key: &Bytes| {
-            let value = self.map.get(key);
-            room = room.checked_sub(value.map_or(0, <[u8]>::len)).ok_or(Failure::TooLong)?;
-            Ok(value.map(Bytes::copy_from_slice))
+    pub(crate) fn strings(&self, keys: &[Bytes], room: &mut Room) -> Result<Vec<Option<Bytes>>, Failure> {
+        let string = |key: &Bytes| match self.string_for(key, room) {
+            Err(Failure::WrongType) => Ok(None),
+            outcome => outcome,
         };
-        keys.iter().map(&mut string).collect()
+        keys.iter().map(string).collect()
     }
 
     /// Makes a key hold a string, whatever it held.
@@ -49,11 +61,16 @@ impl Kv {
     }
 
     /// Appends to the string that a key holds; its length, bytes.
-    pub(crate) fn append(&mut self, key: &[u8], tail: &[u8]) -> Result<usize, Failure> {
-        let mut value = self.string(key)?.map(<[u8]>::to_vec).unwrap_or_default();
-        value.extend_from_slice(tail);
+    pub(crate) fn append(&mut self, key: &[u8], tail: &[u8], room: &mut Room) -> Result<usize, Failure> {
+        let held = self.string(key)?.unwrap_or_default();
+        let length = held.len() + tail.len();
+        if length > self.limits.string_bytes_max {
+            return Err(Failure::StringTooLong);
+        }
+        room.copy(length)?;
+        let value = [held, tail].concat();
         self.map.insert(key, &value);
-        Ok(value.len())
+        Ok(length)
     }
 
     /// Takes a key out; says whether it was there.
@@ -62,8 +79,9 @@ impl Kv {
     }
 
     fn run_op(&mut self, op: Op) -> Result<Output, Failure> {
+        let mut room = Room::new(self.limits);
         Ok(match op {
-            Op::Get(key) => Output::Value(self.string(&key)?.map(Bytes::copy_from_slice)),
+            Op::Get(key) => Output::Value(self.string_for(&key, &mut room)?),
             Op::Put(key, value) => {
                 self.set_string(&key, &value);
                 Output::Ok
@@ -82,7 +100,7 @@ impl Kv {
                 Output::Ok
             }
             Op::Append(key, tail) => {
-                Output::Number(i64::try_from(self.append(&key, &tail)?).unwrap_or(i64::MAX))
+                Output::Number(i64::try_from(self.append(&key, &tail, &mut room)?).unwrap_or(i64::MAX))
             }
             Op::CompareAndSet { key, expected, value } => {
                 let matches = self.string(&key)? == expected.as_deref();
@@ -91,14 +109,15 @@ impl Kv {
                 }
                 Output::Swapped(matches)
             }
-            Op::MultiGet(keys) => Output::Values(self.strings(&keys)?),
+            Op::MultiGet(keys) => Output::Values(self.strings(&keys, &mut room)?),
             Op::MultiPut(pairs) => {
                 for (key, value) in pairs {
                     self.set_string(&key, &value);
                 }
                 Output::Ok
             }
-            Op::Redis(commands) => Output::Redis(self.run_all(commands)),
+            Op::Pipeline(commands) => Output::Redis(self.run_pipeline(commands)),
+            Op::Transaction(commands) => Output::Redis(self.run_transaction(commands)),
         })
     }
 }
@@ -121,7 +140,7 @@ impl StateMachine for Kv {
 
     fn apply(&mut self, op: Op) -> Output {
         self.run_op(op).unwrap_or_else(|failure| match failure {
-            Failure::TooLong => Output::TooLong,
+            Failure::TooLong | Failure::StringTooLong => Output::TooLong,
             _ => Output::WrongType,
         })
     }

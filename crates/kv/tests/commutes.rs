@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use isegoria::commutes;
-use isegoria_kv::redis::{Command, End, When};
-use isegoria_kv::{Kv, Op};
+use isegoria_kv::redis::{Command, End, Failure, Limits, Reply, When};
+use isegoria_kv::{Kv, Op, Output};
 use isegoria_machine::{Snapshot, StateMachine};
 use isegoria_types::Footprint;
 use proptest::collection::vec;
@@ -126,7 +126,8 @@ fn operations() -> BoxedStrategy<Op> {
         ),
         (1, vec(names(), 1..3).prop_map(Op::MultiGet).boxed()),
         (1, vec((names(), values()), 1..3).prop_map(Op::MultiPut).boxed()),
-        (8, vec(commands(), 1..3).prop_map(Op::Redis).boxed()),
+        (4, vec(commands(), 1..3).prop_map(Op::Pipeline).boxed()),
+        (4, vec(commands(), 1..4).prop_map(Op::Transaction).boxed()),
     ])
     .boxed()
 }
@@ -135,6 +136,35 @@ fn operations() -> BoxedStrategy<Op> {
 fn what_is_said_not_to_conflict_commutes() {
     let report = commutes::check(Kv::default, operations(), 10_000).unwrap_or_else(|found| panic!("{found}"));
     assert!(report.independent_count > 2_000, "{report:?}");
+}
+
+/// The same where replies and strings are soon too long.
+#[test]
+fn what_does_not_fit_commutes_as_well() {
+    let fresh = || Kv::with_limits(Limits { reply_bytes_max: 60, string_bytes_max: 24, copy_bytes_max: 40 });
+    let report = commutes::check(fresh, operations(), 10_000).unwrap_or_else(|found| panic!("{found}"));
+    assert!(report.independent_count > 2_000, "{report:?}");
+}
+
+#[test]
+fn what_does_not_fit_is_not_done() {
+    let mut kv = Kv::with_limits(Limits { reply_bytes_max: 40, string_bytes_max: 24, copy_bytes_max: 40 });
+    let pop = |most| Command::Pop(bytes("l"), End::Left, most);
+    let values = ["1", "2", "3"].map(bytes).to_vec();
+    let setup = vec![Command::Push(bytes("l"), End::Right, values), pop(Some(3)), pop(Some(2)), pop(None)];
+    let popped = Reply::Array(vec![Some(bytes("1")), Some(bytes("2"))]);
+    let too_long = || Reply::Error(Failure::TooLong);
+    // What is too long once takes the room of what comes behind it.
+    let replies = vec![Reply::Number(3), too_long(), too_long(), too_long()];
+    assert_eq!(kv.apply(Op::Transaction(setup.clone())), Output::Redis(replies));
+    assert_eq!(kv.apply(Op::Pipeline(setup[1..].to_vec())), Output::Redis(vec![too_long()]));
+    assert_eq!(kv.apply(Op::Pipeline(vec![pop(Some(2)), pop(None)])), Output::Redis(vec![popped]));
+    assert_eq!(kv.apply(Op::Pipeline(vec![pop(None)])), Output::Redis(vec![Reply::Bulk(bytes("3"))]));
+    let append = |tail| Command::Append(bytes("s"), bytes(tail));
+    let appended =
+        kv.apply(Op::Transaction(vec![append("twelve bytes"), append("twelve bytes"), append("x")]));
+    let expected = vec![Reply::Number(12), Reply::Number(24), Reply::Error(Failure::StringTooLong)];
+    assert_eq!(appended, Output::Redis(expected));
 }
 
 /// One of each kind of command, on one key.
@@ -190,7 +220,7 @@ fn starts() -> Vec<Kv> {
     let (key, name) = (|| bytes("a"), || bytes("b"));
     let one = |command: Command| {
         let mut kv = Kv::default();
-        kv.apply(Op::Redis(vec![command]));
+        kv.apply(Op::Transaction(vec![command]));
         kv
     };
     vec![
@@ -218,7 +248,7 @@ fn state(kv: &Kv) -> Vec<u8> {
 }
 
 fn commute(one: &Command, two: &Command) -> bool {
-    let run = |kv: &mut Kv, command: &Command| kv.apply(Op::Redis(vec![command.clone()]));
+    let run = |kv: &mut Kv, command: &Command| kv.apply(Op::Transaction(vec![command.clone()]));
     starts().into_iter().all(|start| {
         let (mut forward, mut backward) = (start.clone(), start);
         let first = (run(&mut forward, one), run(&mut forward, two));

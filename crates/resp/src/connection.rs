@@ -1,102 +1,190 @@
 use crate::intake::Intake;
 use crate::server::Shared;
-use bytes::{Buf, BytesMut};
-use isegoria_client::{Client, ClientError, ClientOptions, SubmitError};
+use crate::sessions::Lease;
+use crate::step::Pack;
+use bytes::{Buf, Bytes, BytesMut};
+use isegoria_client::{ClientError, SubmitError};
 use isegoria_kv::redis::{Command, Reply};
 use isegoria_kv::{Op, Output};
 use isegoria_transport::Stream;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 /// How much is read at once, bytes.
 const READ_BYTES: usize = 16 * 1024;
+/// What is read beforehand while a client does not take its answers, bytes: some send all before they look.
+const READ_AHEAD_BYTES: usize = 4 << 20;
+/// A buffer that grew beyond this is given back when it is empty, bytes.
+const SPARE_BYTES: usize = 64 * 1024;
+/// An answer of this size is acknowledged at once, bytes: until then every replica keeps it.
+const LARGE_ANSWER_BYTES: usize = 64 * 1024;
 
 /// One connection of a client.
 pub(crate) struct Connection<'a> {
     stream: Stream,
     intake: Intake,
+    /// What came and is not taken in yet.
+    read: BytesMut,
+    written: BytesMut,
+    /// When the request began that is not all there.
+    begun: Option<Instant>,
     /// The session of the connection, from its first command on data on.
-    client: Option<Client>,
+    session: Option<Lease<'a>>,
+    /// Whether the replicas keep a large answer for it.
+    owes: bool,
     shared: &'a Shared,
 }
 
 impl<'a> Connection<'a> {
     pub(crate) fn new(stream: Stream, id: u64, shared: &'a Shared) -> Connection<'a> {
         let intake = Intake::new(id, shared.options.request_bytes_max);
-        Connection { stream, intake, client: None, shared }
+        let (read, written) = (BytesMut::new(), BytesMut::new());
+        Connection { stream, intake, read, written, begun: None, session: None, owes: false, shared }
     }
 
     /// Serves it until either side ends it.
     pub(crate) async fn run(mut self) -> io::Result<()> {
-        let (mut read, mut written) = (BytesMut::new(), BytesMut::new());
         loop {
-            let mut pack = self.intake.next_pack(&mut read);
+            let pack = self.intake.next_pack(&mut self.read);
             if pack.is_empty() {
-                if self.read(&mut read).await? == 0 {
+                if self.read().await? == 0 {
                     return Ok(());
                 }
                 continue;
             }
-            let commands = std::mem::take(&mut pack.commands);
-            let mut closes = pack.closes;
-            let replies = if commands.is_empty() { Ok(Vec::new()) } else { self.submit(commands).await };
-            let replies = replies.map_err(|error| {
-                closes |= !error.nothing_was_done;
-                error.text
-            });
-            pack.answer(replies, &mut written);
-            self.write(&mut written).await?;
-            if closes {
+            self.begun = None;
+            if self.serve(pack).await? == After::Close {
                 return Ok(());
             }
         }
     }
 
     /// Reads more; waits for the rest of a request for a while only.
-    async fn read(&mut self, read: &mut BytesMut) -> io::Result<usize> {
-        read.reserve(READ_BYTES);
-        let (within, patience) = (self.intake.is_within(read), self.patience());
-        let bytes = self.stream.read_buf(read);
-        if within { timeout(patience, bytes).await? } else { bytes.await }
+    async fn read(&mut self) -> io::Result<usize> {
+        spare(&mut self.read);
+        self.read.reserve(READ_BYTES);
+        if !self.intake.is_within(&self.read) {
+            return self.stream.read_buf(&mut self.read).await;
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        timeout_at(begun + self.patience(), self.stream.read_buf(&mut self.read)).await?
     }
 
-    /// Writes all; waits for a client that takes nothing for a while only.
-    async fn write(&mut self, written: &mut BytesMut) -> io::Result<()> {
-        while written.has_remaining() {
-            if timeout(self.patience(), self.stream.write_buf(written)).await?? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    /// Has everything done, and answers.
+    async fn serve(&mut self, mut pack: Pack) -> io::Result<After> {
+        let (mut commands, mut replies) = (std::mem::take(&mut pack.commands), Vec::new());
+        let mut after = if pack.closes { After::Close } else { After::GoOn };
+        let mut failure = None;
+        // What had no room in one answer goes with the next request.
+        while !commands.is_empty() {
+            match self.submit(&mut commands, pack.is_transaction).await {
+                Ok(more) => replies.extend(more),
+                Err(failed) => {
+                    after = if failed.nothing_was_done { after } else { After::Close };
+                    failure = Some(failed.text);
+                    break;
+                }
             }
         }
-        self.stream.flush().await
+        pack.answer(replies, failure.as_deref(), &mut self.written);
+        self.write().await?;
+        if self.owes && self.read.is_empty() {
+            self.acknowledge().await;
+        }
+        Ok(after)
+    }
+
+    /// Writes all; waits for a client that takes nothing for a while only, and reads meanwhile.
+    async fn write(&mut self) -> io::Result<()> {
+        while self.written.has_remaining() {
+            let (stream, written, read) = (&mut self.stream, &mut self.written, &mut self.read);
+            let progress = std::future::poll_fn(|context| {
+                if let Poll::Ready(wrote) = poll_write_buf(Pin::new(stream), context, written) {
+                    return Poll::Ready(wrote);
+                }
+                if read.len() < READ_AHEAD_BYTES {
+                    read.reserve(READ_BYTES);
+                    return poll_read_buf(Pin::new(stream), context, read);
+                }
+                Poll::Pending
+            });
+            let patience = Duration::from_millis(self.shared.options.stalled_ms);
+            if timeout(patience, progress).await?? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        spare(&mut self.written);
+        Ok(())
     }
 
     fn patience(&self) -> Duration {
         Duration::from_millis(self.shared.options.stalled_ms)
     }
 
-    /// Has commands executed as one.
-    async fn submit(&mut self, commands: Vec<Command>) -> Result<Vec<Reply>, Failed> {
-        let payload = postcard::to_stdvec(&Op::Redis(commands)).map_err(|error| Failed::before(&error))?;
-        let payload = bytes::Bytes::from(payload);
-        let client = match &self.client {
-            Some(client) => client,
+    /// Has commands executed as one, takes out those that were, and returns their replies: at least one.
+    async fn submit(
+        &mut self,
+        commands: &mut Vec<Command>,
+        is_transaction: bool,
+    ) -> Result<Vec<Reply>, Failed> {
+        let whole = std::mem::take(commands);
+        let op = if is_transaction { Op::Transaction(whole) } else { Op::Pipeline(whole) };
+        let payload = postcard::to_stdvec(&op).map_err(|error| Failed::before(&error))?;
+        if let Op::Transaction(whole) | Op::Pipeline(whole) = op {
+            *commands = whole;
+        }
+        let answer = self.call(payload.into()).await?;
+        let replies = match postcard::from_bytes(&answer) {
+            Ok(Output::Redis(replies)) if (1..=commands.len()).contains(&replies.len()) => replies,
+            _ => return Err(Failed::after("the answer makes no sense; do all nodes run one version?")),
+        };
+        commands.drain(..replies.len());
+        self.owes = answer.len() > LARGE_ANSWER_BYTES;
+        Ok(replies)
+    }
+
+    /// Says that the last answer has come, as the next request of the session would.
+    async fn acknowledge(&mut self) {
+        self.owes = false;
+        if let Ok(payload) = postcard::to_stdvec(&Op::Pipeline(Vec::new())) {
+            // If this is lost, the next one says it.
+            let _ = self.call(payload.into()).await;
+        }
+    }
+
+    async fn call(&mut self, payload: Bytes) -> Result<Bytes, Failed> {
+        let session = match &mut self.session {
+            Some(session) => session,
             None => {
-                let options = ClientOptions::default();
-                let client = Client::attach(&self.shared.port, options).await;
-                self.client.insert(client.map_err(|error| Failed::before(&error))?)
+                let lease = self.shared.sessions.lease().await;
+                self.session.insert(lease.map_err(|error| Failed::before(&error))?)
             }
         };
-        let mut answer = client.call(payload.clone()).await;
-        // Nothing was done, and the client has a new session by now.
-        if matches!(answer, Err(ClientError::Submit(SubmitError::SessionExpired))) {
-            answer = client.call(payload).await;
-        }
-        match postcard::from_bytes(&answer?) {
-            Ok(Output::Redis(replies)) => Ok(replies),
-            _ => Err(Failed::after("the answer does not decode; do all nodes run one version?")),
-        }
+        let answer = match session.call(payload.clone()).await {
+            // Nothing was done, and there is a new session by now.
+            Err(ClientError::Submit(SubmitError::SessionExpired)) => session.call(payload).await,
+            answer => answer,
+        };
+        Ok(answer?)
+    }
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    GoOn,
+    Close,
+}
+
+/// Gives back what an empty buffer has taken.
+fn spare(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.capacity() > SPARE_BYTES {
+        *buffer = BytesMut::new();
     }
 }
 

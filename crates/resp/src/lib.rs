@@ -16,6 +16,7 @@ mod parser;
 mod protocol;
 mod rehearsal;
 mod server;
+mod sessions;
 mod step;
 
 pub use commands::{CONNECTION_COMMANDS, data_commands};

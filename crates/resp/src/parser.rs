@@ -45,6 +45,10 @@ impl std::fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
+impl State {
+    const START: State = State::Start { scanned: 0 };
+}
+
 /// Cuts the bytes of a connection into requests: arrays of strings, or inline commands.
 ///
 /// It goes on where it stopped for want of bytes, so that the work is linear in them however they
@@ -57,8 +61,8 @@ pub struct Parser {
 
 #[derive(Debug)]
 enum State {
-    /// At the first byte of a request.
-    Start,
+    /// At the first byte of a request; there is no line end below `scanned`.
+    Start { scanned: usize },
     /// Within an array; positions are in the buffer.
     Words { left: usize, words: Vec<Range<usize>>, at: usize },
 }
@@ -67,7 +71,7 @@ impl Parser {
     /// A parser at the beginning of a connection, for requests of up to so many bytes.
     #[must_use]
     pub fn new(request_bytes_max: usize) -> Parser {
-        Parser { request_bytes_max, state: State::Start }
+        Parser { request_bytes_max, state: State::START }
     }
 
     /// The words of the next request in `buffer`, never none; nothing, if it is not all there.
@@ -76,17 +80,20 @@ impl Parser {
     /// If what is there is no request, or none that is taken.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Vec<Bytes>>, ParseError> {
         loop {
-            if let State::Words { left, words, at } = &mut self.state {
-                while *left > 0 {
-                    let Some(word) = word(buffer, *at, self.request_bytes_max)? else { return Ok(None) };
-                    *at = word.end + 2;
-                    *left -= 1;
-                    words.push(word);
+            let scanned = match &mut self.state {
+                State::Start { scanned } => scanned,
+                State::Words { left, words, at } => {
+                    while *left > 0 {
+                        let Some(word) = word(buffer, *at, self.request_bytes_max)? else { return Ok(None) };
+                        *at = word.end + 2;
+                        *left -= 1;
+                        words.push(word);
+                    }
+                    let (words, request) = (std::mem::take(words), buffer.split_to(*at).freeze());
+                    self.state = State::START;
+                    return Ok(Some(words.into_iter().map(|word| request.slice(word)).collect()));
                 }
-                let (words, request) = (std::mem::take(words), buffer.split_to(*at).freeze());
-                self.state = State::Start;
-                return Ok(Some(words.into_iter().map(|word| request.slice(word)).collect()));
-            }
+            };
             match buffer.first() {
                 None => return Ok(None),
                 Some(b'*') => {
@@ -102,7 +109,7 @@ impl Parser {
                     }
                     self.state = State::Words { left, words: Vec::new(), at: end + 2 };
                 }
-                Some(_) => match inline(buffer)? {
+                Some(_) => match inline(buffer, scanned)? {
                     None => return Ok(None),
                     Some(words) if words.is_empty() => {}
                     Some(words) => return Ok(Some(words)),
@@ -154,10 +161,13 @@ fn number(digits: &[u8]) -> Option<i64> {
 }
 
 /// A line of words between spaces.
-fn inline(buffer: &mut BytesMut) -> Result<Option<Vec<Bytes>>, ParseError> {
-    let Some(length) = buffer.iter().take(INLINE_BYTES_MAX).position(|byte| *byte == b'\n') else {
+fn inline(buffer: &mut BytesMut, scanned: &mut usize) -> Result<Option<Vec<Bytes>>, ParseError> {
+    let unseen = buffer.iter().take(INLINE_BYTES_MAX).skip(*scanned);
+    let Some(length) = unseen.copied().position(|byte| byte == b'\n').map(|place| *scanned + place) else {
+        *scanned = buffer.len();
         return if buffer.len() < INLINE_BYTES_MAX { Ok(None) } else { Err(ParseError::InlineTooLong) };
     };
+    *scanned = 0;
     let line = buffer.split_to(length + 1).freeze();
     if line.iter().any(|byte| matches!(byte, b'"' | b'\'')) {
         return Err(ParseError::Quotes);
@@ -192,6 +202,22 @@ mod tests {
             vec!["\r\n\r\n".into()],
         ];
         assert_eq!(all(&mut Parser::new(1000), bytes), Ok(expected));
+    }
+
+    /// An announcement costs nothing: memory grows with what has come alone.
+    #[test]
+    fn nothing_is_set_aside_for_what_is_announced() {
+        let mut parser = Parser::new(1 << 20);
+        let mut buffer = BytesMut::from(&b"*100000\r\n$1\r\na\r\n$1000000\r\n"[..]);
+        assert_eq!(parser.next(&mut buffer), Ok(None));
+        let State::Words { left, words, .. } = &parser.state else { panic!("{parser:?}") };
+        assert_eq!((*left, words.len()), (99_999, 1));
+        assert!(
+            words.capacity() < 10 && buffer.capacity() < 1000,
+            "{} {}",
+            words.capacity(),
+            buffer.capacity()
+        );
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn failure_text(failure: Failure) -> &'static str {
         Failure::NotAnInteger => "ERR value is not an integer or out of range",
         Failure::FieldNotAnInteger => "ERR hash value is not an integer",
         Failure::Overflow => "ERR increment or decrement would overflow",
-        Failure::TooLong => "ERR the reply is longer than 4 MiB; what the command changes is changed",
+        Failure::TooLong => "ERR the reply is longer than 4 MiB; nothing was changed",
+        Failure::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
     }
 }
 

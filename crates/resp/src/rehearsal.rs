@@ -25,7 +25,7 @@ pub fn rehearse(bytes: &[u8], pieces: &[usize], request_bytes_max: usize) -> (Ve
         let closes = pack.closes;
         let replies = vec![Reply::Ok; pack.commands.len()];
         commands.append(&mut pack.commands);
-        pack.answer(Ok(replies), &mut said);
+        pack.answer(replies, None, &mut said);
         if closes {
             break;
         }

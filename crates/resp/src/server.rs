@@ -1,4 +1,5 @@
 use crate::connection::Connection;
+use crate::sessions::Sessions;
 use isegoria_client::LocalPort;
 use isegoria_transport::{Listener, Stream};
 use std::sync::Arc;
@@ -31,8 +32,7 @@ pub struct RespServer {
 
 pub(crate) struct Shared {
     pub(crate) options: RespOptions,
-    /// The node.
-    pub(crate) port: LocalPort,
+    pub(crate) sessions: Sessions,
 }
 
 impl RespServer {
@@ -40,7 +40,7 @@ impl RespServer {
     /// asked before the node serves waits for it.
     #[must_use]
     pub fn spawn(listener: Listener, port: LocalPort, options: RespOptions) -> RespServer {
-        let shared = Arc::new(Shared { options, port });
+        let shared = Arc::new(Shared { options, sessions: Sessions::new(port) });
         RespServer { _task: AbortOnDropHandle::new(tokio::spawn(accept(listener, shared))) }
     }
 }

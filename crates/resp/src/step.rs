@@ -13,6 +13,8 @@ const PACK_BYTES: usize = 256 * 1024;
 pub(crate) struct Pack {
     /// Commands on data, in order.
     pub(crate) commands: Vec<Command>,
+    /// Whether they are those of a transaction.
+    pub(crate) is_transaction: bool,
     /// What is said to each request.
     answers: Vec<(Protocol, Answer)>,
     byte_count: usize,
@@ -35,13 +37,17 @@ impl Pack {
         self.answers.is_empty()
     }
 
-    /// Whether a request of this weight is for the next one.
-    pub(crate) fn leaves(&self, weight: usize, bytes_max: usize) -> bool {
-        !self.is_empty() && self.byte_count + weight > bytes_max
+    /// Whether a request of this weight, or one that is a transaction, is for the next one.
+    pub(crate) fn leaves(&self, weight: Weight, bytes_max: usize) -> bool {
+        (!self.is_empty() && self.byte_count + weight.byte_count > bytes_max)
+            || (!self.commands.is_empty() && weight.is_transaction)
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.closes || self.answers.len() >= COMMAND_COUNT_MAX || self.byte_count >= PACK_BYTES
+        self.closes
+            || self.is_transaction
+            || self.answers.len() >= COMMAND_COUNT_MAX
+            || self.byte_count >= PACK_BYTES
     }
 
     /// Says something behind everything else.
@@ -52,33 +58,42 @@ impl Pack {
         self.closes = true;
     }
 
-    /// Writes the answers: `replies` has one a command, or is the text of an error for all of them.
-    pub(crate) fn answer(self, replies: Result<Vec<Reply>, String>, to: &mut BytesMut) {
-        let mut replies = replies.map(Vec::into_iter);
+    /// Writes the answers: the first commands were replied to, and the others were not done because of a
+    /// failure, the text of an error.
+    pub(crate) fn answer(self, replies: Vec<Reply>, failure: Option<&str>, to: &mut BytesMut) {
+        let mut replies = replies.into_iter();
+        let mut next = |protocol, to: &mut BytesMut| match (replies.next(), failure) {
+            (Some(reply), _) => encode(&reply, protocol, to),
+            (None, Some(text)) => protocol::error(to, text),
+            (None, None) => protocol::error(to, "ERR the answer is too short; do all nodes run one version?"),
+        };
         for (protocol, answer) in self.answers {
-            match (answer, &mut replies) {
+            match (answer, failure) {
                 (Answer::Said(bytes), _) => to.extend_from_slice(&bytes),
-                (Answer::Reply, Ok(replies)) => write(replies.next(), protocol, to),
-                (Answer::List(parts), Ok(replies)) => {
+                (Answer::Reply, _) => next(protocol, to),
+                (Answer::List(parts), Some(text)) if parts.iter().any(Option::is_none) => {
+                    protocol::error(to, text)
+                }
+                (Answer::List(parts), _) => {
                     protocol::count(to, b'*', parts.len());
                     for part in parts {
                         match part {
                             Some(bytes) => to.extend_from_slice(&bytes),
-                            None => write(replies.next(), protocol, to),
+                            None => next(protocol, to),
                         }
                     }
                 }
-                (Answer::Reply | Answer::List(_), Err(text)) => protocol::error(to, text),
             }
         }
     }
 }
 
-fn write(reply: Option<Reply>, protocol: Protocol, to: &mut BytesMut) {
-    match reply {
-        Some(reply) => encode(&reply, protocol, to),
-        None => protocol::error(to, "ERR the cluster's answer is too short; do its nodes run one version?"),
-    }
+/// What a request adds to what goes to the cluster.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weight {
+    /// A little more than it takes there.
+    byte_count: usize,
+    is_transaction: bool,
 }
 
 /// What a connection has agreed on, and its open transaction.
@@ -106,20 +121,25 @@ impl Conversation {
         Conversation { id, request_bytes_max, protocol: Protocol::Two, name: Bytes::new(), transaction: None }
     }
 
-    /// What a request adds to the one that goes to the cluster, bytes: a little more than that.
-    pub(crate) fn weight(&self, words: &[Bytes]) -> usize {
+    pub(crate) fn weight(&self, words: &[Bytes]) -> Weight {
         match &self.transaction {
-            Some(transaction) if words[0].eq_ignore_ascii_case(b"EXEC") => transaction.byte_count,
-            _ => weight(words),
+            Some(transaction) if is_only(words, b"EXEC") => {
+                Weight { byte_count: transaction.byte_count, is_transaction: true }
+            }
+            _ => Weight { byte_count: weight(words), is_transaction: false },
         }
     }
 
     /// Takes a request in: what it says at once and what it wants done goes into `pack`.
     pub(crate) fn take(&mut self, words: Vec<Bytes>, pack: &mut Pack) {
         let byte_count = weight(&words);
-        pack.byte_count += self.weight(&words);
+        pack.byte_count += self.weight(&words).byte_count;
         let name = words[0].to_ascii_uppercase();
         match name.as_slice() {
+            b"MULTI" | b"EXEC" | b"DISCARD" if words.len() > 1 => {
+                let text = wrong_word_count(&String::from_utf8_lossy(&name));
+                self.break_off(pack, &text);
+            }
             b"MULTI" => self.on_multi(pack),
             b"EXEC" => self.on_exec(pack),
             b"DISCARD" => self.on_discard(pack),
@@ -157,6 +177,7 @@ impl Conversation {
                 self.refuse(pack, "EXECABORT Transaction discarded because of previous errors.");
             }
             Some(transaction) => {
+                pack.is_transaction = true;
                 pack.commands.extend(transaction.commands);
                 pack.answers.push((self.protocol, Answer::List(transaction.parts)));
             }
@@ -171,53 +192,56 @@ impl Conversation {
     }
 
     fn on_data_command(&mut self, words: Vec<Bytes>, byte_count: usize, pack: &mut Pack) {
-        let command = interpret(words);
-        if let Err(NoCommand::Unknown(refused)) = command {
-            return self.break_off(pack, &refused);
-        }
-        let Some(transaction) = &mut self.transaction else {
-            match command {
-                Ok(command) => {
-                    pack.commands.push(command);
-                    pack.answers.push((self.protocol, Answer::Reply));
-                }
-                Err(NoCommand::Words(refused) | NoCommand::Unknown(refused)) => self.refuse(pack, &refused),
-            }
-            return;
+        // What waits for the end of a transaction must not keep alive all that was read with it.
+        let words = match self.transaction {
+            Some(_) => words.iter().map(|word| Bytes::copy_from_slice(word)).collect(),
+            None => words,
         };
+        match (interpret(words), self.transaction.is_some()) {
+            (Err(NoCommand::Unknown(refused)), _) => self.break_off(pack, &refused),
+            (Err(NoCommand::Words(refused)), false) => self.refuse(pack, &refused),
+            (Ok(command), false) => {
+                pack.commands.push(command);
+                pack.answers.push((self.protocol, Answer::Reply));
+            }
+            (Err(NoCommand::Words(refused)), true) => {
+                let mut said = BytesMut::new();
+                protocol::error(&mut said, &refused);
+                self.queue((None, Some(said.freeze())), byte_count, pack);
+            }
+            (Ok(command), true) => self.queue((Some(command), None), byte_count, pack),
+        }
+    }
+
+    /// Adds a command, or what is said in its place, to the open transaction.
+    fn queue(&mut self, part: (Option<Command>, Option<Bytes>), byte_count: usize, pack: &mut Pack) {
+        let Some(transaction) = &mut self.transaction else { return };
         transaction.byte_count += byte_count;
         if transaction.byte_count > self.request_bytes_max {
             return self.break_off(pack, "ERR the transaction is larger than this server takes");
         }
-        match command {
-            Ok(command) => {
-                transaction.commands.push(command);
-                transaction.parts.push(None);
-            }
-            Err(NoCommand::Words(refused) | NoCommand::Unknown(refused)) => {
-                let mut said = BytesMut::new();
-                protocol::error(&mut said, &refused);
-                transaction.parts.push(Some(said.freeze()));
-            }
+        if !transaction.is_broken {
+            transaction.commands.extend(part.0);
+            transaction.parts.push(part.1);
         }
         self.say(pack, |to, _| protocol::simple(to, "QUEUED"));
     }
 
     fn on_connection_command(&mut self, name: &str, words: &[Bytes], pack: &mut Pack) {
-        let is_queued = matches!(name, "PING" | "ECHO");
+        let is_queued = matches!(name, "PING" | "ECHO" | "SELECT" | "UNWATCH");
         if self.transaction.is_some() && !is_queued {
             return self.break_off(pack, &format!("ERR {name} is not allowed in transactions"));
         }
         let mut said = BytesMut::new();
         if let Err(refused) = self.reply(name, words, &mut said) {
-            return self.break_off(pack, &refused);
-        }
-        match &mut self.transaction {
-            Some(transaction) => {
-                transaction.byte_count += said.len();
-                transaction.parts.push(Some(said.freeze()));
-                self.say(pack, |to, _| protocol::simple(to, "QUEUED"));
+            if self.transaction.is_none() || refused.starts_with("ERR wrong number") {
+                return self.break_off(pack, &refused);
             }
+            said.clear();
+            protocol::error(&mut said, &refused);
+        }
+        match self.transaction {
+            Some(_) => self.queue((None, Some(said.freeze())), weight(words), pack),
             None => pack.answers.push((self.protocol, Answer::Said(said.freeze()))),
         }
     }
@@ -259,7 +283,8 @@ impl Conversation {
             protocol = match integer(version) {
                 Some(2) => Protocol::Two,
                 Some(3) => Protocol::Three,
-                _ => return Err("NOPROTO unsupported protocol version".to_owned()),
+                Some(_) => return Err("NOPROTO unsupported protocol version".to_owned()),
+                None => return Err("ERR Protocol version is not an integer or out of range".to_owned()),
             };
             rest = options;
         }
@@ -267,6 +292,7 @@ impl Conversation {
             if !option.eq_ignore_ascii_case(b"SETNAME") {
                 break;
             }
+            check_name(value)?;
             name = value.clone();
             rest = further;
         }
@@ -300,6 +326,7 @@ impl Conversation {
             (b"GETNAME", []) if self.name.is_empty() => protocol::nil(to, self.protocol),
             (b"GETNAME", []) => protocol::bulk(to, &self.name),
             (b"SETNAME", [name]) => {
+                check_name(name)?;
                 self.name = Bytes::copy_from_slice(name);
                 protocol::simple(to, "OK");
             }
@@ -362,6 +389,22 @@ impl Conversation {
     }
 }
 
+/// Names are kept: short ones, of visible letters.
+fn check_name(name: &[u8]) -> Result<(), String> {
+    const NAME_BYTES_MAX: usize = 256;
+    if name.len() > NAME_BYTES_MAX {
+        return Err(format!("ERR client names have at most {NAME_BYTES_MAX} bytes"));
+    }
+    match name.iter().all(u8::is_ascii_graphic) {
+        true => Ok(()),
+        false => Err("ERR Client names cannot contain spaces, newlines or special characters.".to_owned()),
+    }
+}
+
+fn is_only(words: &[Bytes], name: &[u8]) -> bool {
+    matches!(words, [word] if word.eq_ignore_ascii_case(name))
+}
+
 /// Each word with what says its length, and which command it is of.
 fn weight(words: &[Bytes]) -> usize {
     words.iter().map(|word| word.len() + 8).sum()
@@ -376,7 +419,7 @@ fn info() -> String {
 mod tests {
     use super::*;
 
-    /// Has lines said, with every command answered by its number.
+    /// Has lines said in one pack, with every command answered by its number.
     fn said(conversation: &mut Conversation, lines: &[&str]) -> String {
         let mut pack = Pack::default();
         for line in lines {
@@ -387,7 +430,7 @@ mod tests {
         }
         let replies = (0..).take(pack.commands.len()).map(Reply::Number).collect();
         let mut to = BytesMut::new();
-        pack.answer(Ok(replies), &mut to);
+        pack.answer(replies, None, &mut to);
         String::from_utf8(to.to_vec()).unwrap().replace("\r\n", " ")
     }
 
@@ -420,6 +463,14 @@ mod tests {
         let lines = ["MULTI", &format!("APPEND a {long}"), &format!("APPEND a {long}"), "EXEC"];
         assert!(said(&mut conversation, &lines).contains("larger than this server takes -EXECABORT"));
         assert!(said(&mut conversation, &["MULTI", "MULTI", "EXEC"]).contains("can not be nested *0"));
+        assert!(said(&mut conversation, &["MULTI", "EXEC x", "EXEC"]).ends_with(
+            "-ERR wrong number of arguments for 'exec' command -EXECABORT Transaction discarded because of previous errors. "
+        ));
+        // Whatever is queued counts, and nothing is kept once it is broken.
+        let many: Vec<&str> = std::iter::once("MULTI").chain(std::iter::repeat_n("ECHO a", 500)).collect();
+        said(&mut conversation, &many);
+        let transaction = conversation.transaction.as_ref().expect("it is open");
+        assert!(transaction.is_broken && transaction.parts.is_empty(), "{transaction:?}");
     }
 
     #[test]
@@ -437,13 +488,13 @@ mod tests {
     fn an_error_is_said_to_every_command() {
         let mut conversation = Conversation::new(7, 1000);
         let mut pack = Pack::default();
-        for name in ["MULTI", "DBSIZE", "EXEC", "DBSIZE", "PING"] {
+        for name in ["DBSIZE", "MULTI", "DBSIZE", "EXEC", "DBSIZE", "PING"] {
             conversation.take(vec![Bytes::from_static(name.as_bytes())], &mut pack);
         }
         pack.fail("the end");
         assert!(pack.is_full());
         let mut to = BytesMut::new();
-        pack.answer(Err("ERR no".to_owned()), &mut to);
-        assert_eq!(&to[..], b"+OK\r\n+QUEUED\r\n-ERR no\r\n-ERR no\r\n+PONG\r\n-ERR the end\r\n");
+        pack.answer(vec![Reply::Ok], Some("ERR no"), &mut to);
+        assert_eq!(&to[..], b"+OK\r\n+OK\r\n+QUEUED\r\n-ERR no\r\n-ERR no\r\n+PONG\r\n-ERR the end\r\n");
     }
 }

@@ -104,12 +104,3 @@ proptest! {
         prop_assert_eq!(sizes, vec![expected[0], expected[1], number, 0]);
     }
 }
-
-/// An announcement costs nothing: memory grows with what has come alone.
-#[test]
-fn nothing_is_set_aside_for_what_is_announced() {
-    let mut parser = Parser::new(1 << 20);
-    let mut buffer = BytesMut::from(&b"*100000\r\n$1000000\r\n"[..]);
-    assert_eq!(parser.next(&mut buffer), Ok(None));
-    assert!(buffer.capacity() < 1000, "{}", buffer.capacity());
-}

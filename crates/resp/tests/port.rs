@@ -66,8 +66,39 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
     let (_server, endpoint) = serve(RespOptions { stalled_ms: 50, ..RespOptions::default() }).await;
     let mut stream = dial(&endpoint).await.expect("it works");
     let echo = [b"*2\r\n$4\r\nECHO\r\n$65536\r\n", &[b'x'; 65536][..], b"\r\n"].concat();
+    stream.write_all(&echo).await.expect("it works");
+    let mut said = vec![0; 65536 + 10];
+    stream.read_exact(&mut said).await.expect("it works");
+    assert_eq!(said[..8], *b"$65536\r\n");
     // Until the port has closed it: replies that nobody takes fill the sockets' buffers.
     while stream.write_all(&echo).await.is_ok() {}
+}
+
+/// All is sent before anything is read, many times what sockets hold.
+#[tokio::test]
+async fn a_client_may_send_before_it_reads() {
+    let (_server, endpoint) = serve(RespOptions { stalled_ms: 5_000, ..RespOptions::default() }).await;
+    let mut stream = dial(&endpoint).await.expect("it works");
+    let echo = [b"*2\r\n$4\r\nECHO\r\n$1024\r\n", &[b'x'; 1024][..], b"\r\n"].concat();
+    let count = 6_000;
+    stream.write_all(&echo.repeat(count)).await.expect("it is read all the same");
+    let mut said = vec![0; count * (1024 + 9)];
+    stream.read_exact(&mut said).await.expect("every answer");
+}
+
+/// Byte after byte, for longer than a request may take.
+#[tokio::test]
+async fn a_request_may_not_take_for_ever() {
+    let (_server, endpoint) = serve(RespOptions { stalled_ms: 200, ..RespOptions::default() }).await;
+    let mut stream = dial(&endpoint).await.expect("it works");
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    for sent in 0.. {
+        ticks.tick().await;
+        if stream.write_all(b"a").await.is_err() {
+            break;
+        }
+        assert!(sent < 500, "it is still open");
+    }
 }
 
 #[tokio::test]

@@ -123,7 +123,7 @@ fn output(op: &Op, result: &Value) -> Decoded<Output> {
             let values = as_many(result, keys.len(), "one value a key")?;
             Output::Values(values.iter().map(text_or_null).collect::<Decoded<_>>()?)
         }
-        Op::Redis(_) => return Err("histories have no commands of Redis".to_owned()),
+        Op::Pipeline(_) | Op::Transaction(_) => return Err("histories have no commands of Redis".to_owned()),
     })
 }
 

@@ -34,7 +34,7 @@ fn operation(name: &str, op: &Op) -> Value {
             json!([name, pairs])
         }
         // Clients that record histories do not ask for these.
-        Op::Redis(commands) => json!([name, format!("{commands:?}")]),
+        Op::Pipeline(commands) | Op::Transaction(commands) => json!([name, format!("{commands:?}")]),
     }
 }
 

@@ -81,7 +81,7 @@ impl Call {
             Call::Kv(Op::CompareAndSet { .. }) => "cas",
             Call::Kv(Op::MultiGet(_)) => "mget",
             Call::Kv(Op::MultiPut(_)) => "mput",
-            Call::Kv(Op::Redis(_)) => "redis",
+            Call::Kv(Op::Pipeline(_) | Op::Transaction(_)) => "redis",
             Call::List(parts) => match parts.as_slice() {
                 [Part::Append(..)] => "append",
                 [_, ..] if parts.iter().all(|part| matches!(part, Part::Read(_))) => "read",

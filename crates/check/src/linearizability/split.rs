@@ -128,6 +128,6 @@ fn keys_of(op: &Op) -> Vec<&Bytes> {
         Op::MultiGet(keys) => keys.iter().collect(),
         Op::MultiPut(pairs) => pairs.iter().map(|(key, _)| key).collect(),
         // Histories have none of these.
-        Op::Redis(_) => Vec::new(),
+        Op::Pipeline(_) | Op::Transaction(_) => Vec::new(),
     }
 }

@@ -1,11 +1,10 @@
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet, Vector};
-use serde::{Deserialize, Serialize};
 
 use super::Kind;
 
 /// What a key holds that is no string. Cloning shares all of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Collection {
     Hash(OrdMap<Bytes, Bytes>),
     Set(OrdSet<Bytes>),

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use isegoria_types::{Access, Class, Footprint};
+use isegoria_types::{Access, Class, Footprint, KeyHash};
 use serde::{Deserialize, Serialize};
 
 /// Every command on a hash touches its key in this class: they leave each other's hash a hash.
@@ -8,6 +8,10 @@ const HASH: Class = Class::new(2);
 const SET: Class = Class::new(3);
 /// Changes of single fields and members of one collection.
 const CHANGE: Class = Class::new(4);
+
+/// Tells the contents of a collection from a part of them.
+const WHOLE: u8 = 0;
+const PART: u8 = 1;
 
 /// A command on data, with Redis's meaning (<https://redis.io/docs/latest/commands/>).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -145,29 +149,29 @@ fn parts<'a>(
     names: impl IntoIterator<Item = &'a Bytes>,
 ) {
     footprint.commute(class, key);
-    let mut within = contents(key);
     if access == Access::Exclusive {
-        footprint.commute(CHANGE, &within);
+        footprint.commute(CHANGE, &within(key, WHOLE));
     }
-    let start = within.len();
+    let mut part = within(key, PART);
+    let start = part.len();
     for name in names {
-        within.truncate(start);
-        within.extend_from_slice(name);
-        footprint.access(&within, access);
+        part.truncate(start);
+        part.extend_from_slice(name);
+        footprint.access(&part, access);
     }
 }
 
 /// Sees all of a collection.
 fn whole(footprint: &mut Footprint, class: Class, key: &Bytes) {
     footprint.commute(class, key);
-    footprint.read(&contents(key));
+    footprint.read(&within(key, WHOLE));
 }
 
-/// What stands for the contents of a collection in footprints; with a name behind it, for a part
-/// of them. The empty name only adds conflicts, as a collision would.
-fn contents(key: &Bytes) -> Vec<u8> {
-    let mut within = Vec::with_capacity(key.len() + 40);
-    within.extend_from_slice(&(key.len() as u64).to_le_bytes());
-    within.extend_from_slice(key);
+/// What stands for the contents of a collection in footprints, and with a name behind it for a part of
+/// them. The key's hash will do: a collision only adds conflicts.
+fn within(key: &Bytes, tag: u8) -> Vec<u8> {
+    let mut within = Vec::with_capacity(48);
+    within.extend_from_slice(&KeyHash::of(key).0.to_le_bytes());
+    within.push(tag);
     within
 }

@@ -50,29 +50,8 @@ pub enum Failure {
     FieldNotAnInteger,
     /// The sum does not fit into 64 bits.
     Overflow,
-    /// The reply would be too long. What the command changes, it has changed.
+    /// The reply would be too long, or too much is copied.
     TooLong,
-}
-
-/// The most bytes of values that one operation answers, so that no reply is larger than a message may be.
-pub(crate) const REPLY_BYTES_MAX: usize = 4 << 20;
-
-impl Reply {
-    /// The bytes of its values, and some for each.
-    pub(crate) fn byte_count(&self) -> usize {
-        const EACH: usize = 8;
-        let one = |value: &Bytes| value.len() + EACH;
-        match self {
-            Reply::Bulk(value) => one(value),
-            Reply::Array(values) => values.iter().map(|value| value.as_ref().map_or(EACH, one)).sum(),
-            Reply::Map(pairs) => pairs.iter().map(|(field, value)| one(field) + one(value)).sum(),
-            Reply::Set(members) => members.iter().map(one).sum(),
-            Reply::Ok
-            | Reply::Nil
-            | Reply::NilArray
-            | Reply::Number(_)
-            | Reply::Kind(_)
-            | Reply::Error(_) => EACH,
-        }
-    }
+    /// The string would be too long.
+    StringTooLong,
 }

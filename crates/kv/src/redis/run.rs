@@ -1,5 +1,5 @@
 use super::collection::Contents;
-use super::{Command, End, Failure, Kind, REPLY_BYTES_MAX, Reply, When, integer};
+use super::{Command, End, Failure, Kind, Reply, Room, When, integer};
 use crate::Kv;
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet, Vector};
@@ -10,25 +10,27 @@ type Set = OrdSet<Bytes>;
 type List = Vector<Bytes>;
 
 impl Kv {
-    /// Runs commands in their order. What makes the replies too long together is left out of them.
-    pub(crate) fn run_all(&mut self, commands: Vec<Command>) -> Vec<Reply> {
-        let mut room = REPLY_BYTES_MAX;
-        let commands = commands.into_iter();
-        commands
-            .map(|command| {
-                let reply = self.run(command);
-                match room.checked_sub(reply.byte_count()) {
-                    Some(left) => {
-                        room = left;
-                        reply
-                    }
-                    None => Reply::Error(Failure::TooLong),
-                }
-            })
-            .collect()
+    /// Runs commands in their order, as many as there is room for, and at least one.
+    pub(crate) fn run_pipeline(&mut self, commands: Vec<Command>) -> Vec<Reply> {
+        let (mut room, mut replies) = (Room::new(self.limits), Vec::new());
+        for command in commands {
+            match self.run(command, &mut room) {
+                Err(Failure::TooLong) if !replies.is_empty() => return replies,
+                outcome => replies.push(outcome.unwrap_or_else(Reply::Error)),
+            }
+        }
+        replies
     }
 
-    fn run(&mut self, command: Command) -> Reply {
+    /// Runs all commands in their order.
+    pub(crate) fn run_transaction(&mut self, commands: Vec<Command>) -> Vec<Reply> {
+        let mut room = Room::new(self.limits);
+        let commands = commands.into_iter();
+        commands.map(|command| self.run(command, &mut room).unwrap_or_else(Reply::Error)).collect()
+    }
+
+    /// Runs one command. After an error nothing is changed.
+    fn run(&mut self, command: Command, room: &mut Room) -> Result<Reply, Failure> {
         match command {
             Command::Del(keys) => count(keys.iter().filter(|key| self.remove(key))),
             Command::Exists(keys) => count(keys.iter().filter(|key| self.kind(key).is_some())),
@@ -40,25 +42,24 @@ impl Kv {
             | Command::MSet(_)
             | Command::IncrBy(..)
             | Command::Append(..)
-            | Command::StrLen(_)) => self.on_string(strings),
+            | Command::StrLen(_)) => self.on_string(strings, room),
             sets @ (Command::SAdd(..)
             | Command::SRem(..)
             | Command::SIsMember(..)
             | Command::SMembers(_)
-            | Command::SCard(_)) => self.on_set(sets),
+            | Command::SCard(_)) => self.on_set(sets, room),
             lists @ (Command::Push(..) | Command::Pop(..) | Command::LRange(..) | Command::LLen(_)) => {
-                self.on_list(lists)
+                self.on_list(lists, room)
             }
-            hashes => self.on_hash(hashes),
+            hashes => self.on_hash(hashes, room),
         }
-        .unwrap_or_else(Reply::Error)
     }
 
-    fn on_string(&mut self, command: Command) -> Result<Reply, Failure> {
+    fn on_string(&mut self, command: Command, room: &mut Room) -> Result<Reply, Failure> {
         Ok(match command {
-            Command::Get(key) => self.string(&key)?.map_or(Reply::Nil, bulk),
+            Command::Get(key) => self.string_for(&key, room)?.map_or(Reply::Nil, Reply::Bulk),
             Command::StrLen(key) => Reply::Number(signed(self.string(&key)?.map_or(0, <[u8]>::len))),
-            Command::MGet(keys) => Reply::Array(self.strings(&keys)?),
+            Command::MGet(keys) => Reply::Array(self.strings(&keys, room)?),
             Command::Set { key, value, when } => {
                 let there = when != When::Always && self.kind(&key).is_some();
                 match when {
@@ -78,12 +79,12 @@ impl Kv {
                 self.map.insert(&key, sum.to_string().as_bytes());
                 Reply::Number(sum)
             }
-            Command::Append(key, tail) => Reply::Number(signed(self.append(&key, &tail)?)),
+            Command::Append(key, tail) => Reply::Number(signed(self.append(&key, &tail, room)?)),
             other => unreachable!("{other:?} is not of strings"),
         })
     }
 
-    fn on_hash(&mut self, command: Command) -> Result<Reply, Failure> {
+    fn on_hash(&mut self, command: Command, room: &mut Room) -> Result<Reply, Failure> {
         Ok(match command {
             Command::HSet(key, pairs) => self.change(&key, |hash: &mut Hash| {
                 let insert =
@@ -102,32 +103,39 @@ impl Kv {
             })??,
             Command::HGet(key, field) => {
                 let hash = self.look::<Hash>(&key)?;
-                hash.and_then(|hash| hash.get(&field)).map_or(Reply::Nil, |value| Reply::Bulk(value.clone()))
+                shared(hash.and_then(|hash| hash.get(&field)), room)?.map_or(Reply::Nil, Reply::Bulk)
             }
             Command::HMGet(key, fields) => {
                 let hash = self.look::<Hash>(&key)?;
-                let value = |field: &Bytes| hash.and_then(|hash| hash.get(field)).cloned();
-                Reply::Array(fields.iter().map(value).collect())
+                let mut value = |field: &Bytes| shared(hash.and_then(|hash| hash.get(field)), room);
+                Reply::Array(fields.iter().map(&mut value).collect::<Result<_, _>>()?)
             }
             Command::HExists(key, field) => {
                 truth(self.look::<Hash>(&key)?.is_some_and(|hash| hash.contains_key(&field)))
             }
             Command::HGetAll(key) => {
-                let pair = |(field, value): (&Bytes, &Bytes)| (field.clone(), value.clone());
-                Reply::Map(self.look::<Hash>(&key)?.into_iter().flatten().map(pair).collect())
+                let mut pairs = Vec::new();
+                for (field, value) in self.look::<Hash>(&key)?.into_iter().flatten() {
+                    room.value(field.len())?;
+                    room.value(value.len())?;
+                    pairs.push((field.clone(), value.clone()));
+                }
+                Reply::Map(pairs)
             }
-            Command::HKeys(key) => Reply::Array(
-                self.look::<Hash>(&key)?.into_iter().flatten().map(|(f, _)| Some(f.clone())).collect(),
-            ),
-            Command::HVals(key) => Reply::Array(
-                self.look::<Hash>(&key)?.into_iter().flatten().map(|(_, v)| Some(v.clone())).collect(),
-            ),
+            Command::HKeys(key) => {
+                let fields = self.look::<Hash>(&key)?.into_iter().flatten().map(|(field, _)| field);
+                Reply::Array(fields.map(|field| shared(Some(field), room)).collect::<Result<_, _>>()?)
+            }
+            Command::HVals(key) => {
+                let values = self.look::<Hash>(&key)?.into_iter().flatten().map(|(_, value)| value);
+                Reply::Array(values.map(|value| shared(Some(value), room)).collect::<Result<_, _>>()?)
+            }
             Command::HLen(key) => Reply::Number(signed(self.look::<Hash>(&key)?.map_or(0, Hash::len))),
             other => unreachable!("{other:?} is not of hashes"),
         })
     }
 
-    fn on_set(&mut self, command: Command) -> Result<Reply, Failure> {
+    fn on_set(&mut self, command: Command, room: &mut Room) -> Result<Reply, Failure> {
         Ok(match command {
             Command::SAdd(key, members) => self.change(&key, |set: &mut Set| {
                 count_all(members.iter().map(|member| set.insert(owned(member)).is_none()))
@@ -139,14 +147,19 @@ impl Kv {
                 truth(self.look::<Set>(&key)?.is_some_and(|set| set.contains(&member)))
             }
             Command::SMembers(key) => {
-                Reply::Set(self.look::<Set>(&key)?.into_iter().flatten().cloned().collect())
+                let mut members = Vec::new();
+                for member in self.look::<Set>(&key)?.into_iter().flatten() {
+                    room.value(member.len())?;
+                    members.push(member.clone());
+                }
+                Reply::Set(members)
             }
             Command::SCard(key) => Reply::Number(signed(self.look::<Set>(&key)?.map_or(0, Set::len))),
             other => unreachable!("{other:?} is not of sets"),
         })
     }
 
-    fn on_list(&mut self, command: Command) -> Result<Reply, Failure> {
+    fn on_list(&mut self, command: Command, room: &mut Room) -> Result<Reply, Failure> {
         Ok(match command {
             Command::Push(key, end, values) => self.change(&key, |list: &mut List| {
                 for value in &values {
@@ -157,29 +170,40 @@ impl Kv {
                 }
                 Reply::Number(signed(list.len()))
             })?,
-            Command::Pop(key, end, wanted) => {
-                if self.look::<List>(&key)?.is_none() {
-                    return Ok(if wanted.is_some() { Reply::NilArray } else { Reply::Nil });
-                }
-                self.change(&key, |list: &mut List| {
-                    let mut take = || if end == End::Left { list.pop_front() } else { list.pop_back() };
-                    match wanted {
-                        None => take().map_or(Reply::Nil, Reply::Bulk),
-                        Some(most) => {
-                            let values = std::iter::from_fn(|| take().map(Some));
-                            Reply::Array(values.take(usize::try_from(most).unwrap_or(usize::MAX)).collect())
-                        }
-                    }
-                })?
-            }
+            Command::Pop(key, end, wanted) => self.pop(&key, (end, wanted), room)?,
             Command::LRange(key, first, last) => {
                 let Some(list) = self.look::<List>(&key)? else { return Ok(Reply::Array(Vec::new())) };
-                let wanted = positions(first, last, list.len());
-                let values = list.focus().narrow(wanted).into_iter().cloned().map(Some).collect();
-                Reply::Array(values)
+                let wanted = list.focus().narrow(positions(first, last, list.len()));
+                Reply::Array(
+                    wanted.into_iter().map(|value| shared(Some(value), room)).collect::<Result<_, _>>()?,
+                )
             }
             Command::LLen(key) => Reply::Number(signed(self.look::<List>(&key)?.map_or(0, List::len))),
             other => unreachable!("{other:?} is not of lists"),
+        })
+    }
+
+    /// Takes from an end of a list what there is room for in the reply: all that is wanted, or nothing.
+    fn pop(
+        &mut self,
+        key: &Bytes,
+        (end, wanted): (End, Option<u64>),
+        room: &mut Room,
+    ) -> Result<Reply, Failure> {
+        let Some(list) = self.look::<List>(key)? else {
+            return Ok(if wanted.is_some() { Reply::NilArray } else { Reply::Nil });
+        };
+        let count = wanted.map_or(1, |most| usize::try_from(most).unwrap_or(usize::MAX)).min(list.len());
+        let within = if end == End::Left { 0..count } else { list.len() - count..list.len() };
+        for value in list.focus().narrow(within) {
+            room.value(value.len())?;
+        }
+        self.change(key, |list: &mut List| {
+            let mut take = || if end == End::Left { list.pop_front() } else { list.pop_back() };
+            match wanted {
+                None => take().map_or(Reply::Nil, Reply::Bulk),
+                Some(_) => Reply::Array((0..count).map(|_| take()).collect()),
+            }
         })
     }
 
@@ -227,8 +251,10 @@ fn owned(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 
-fn bulk(value: &[u8]) -> Reply {
-    Reply::Bulk(Bytes::copy_from_slice(value))
+/// A value for a reply.
+fn shared(value: Option<&Bytes>, room: &mut Room) -> Result<Option<Bytes>, Failure> {
+    room.value(value.map_or(0, Bytes::len))?;
+    Ok(value.cloned())
 }
 
 fn signed(count: usize) -> i64 {

@@ -22,7 +22,7 @@ fn touches(op: &Op) -> Vec<(&Bytes, Kind)> {
         | Op::CompareAndSet { key, .. } => vec![(key, Kind::Write)],
         Op::MultiGet(keys) => keys.iter().map(|key| (key, Kind::Read)).collect(),
         Op::MultiPut(pairs) => pairs.iter().map(|(key, _)| (key, Kind::Write)).collect(),
-        Op::Redis(_) => unreachable!("scripts have no commands of Redis"),
+        Op::Pipeline(_) | Op::Transaction(_) => unreachable!("scripts have no commands of Redis"),
     }
 }
 

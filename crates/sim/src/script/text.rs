@@ -66,7 +66,7 @@ pub(super) fn op(op: &Op) -> String {
                 pairs.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
             format!("put {}", pairs.join(" "))
         }
-        Op::Redis(commands) => format!("{commands:?}"),
+        Op::Pipeline(commands) | Op::Transaction(commands) => format!("{commands:?}"),
     }
 }
 
