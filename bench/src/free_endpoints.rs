@@ -14,12 +14,13 @@ use std::net::{Ipv4Addr, TcpListener};
 pub fn take_free_endpoints(config: &mut ClusterConfig) -> io::Result<()> {
     let [second, third, fourth] = rand::random::<[u8; 3]>();
     let own = Ipv4Addr::new(127, second, third, fourth.clamp(2, 254));
-    let count = 3 * config.nodes.len();
+    let count = 4 * config.nodes.len();
     let endpoints = free_endpoints(own, count).or_else(|_| free_endpoints(Ipv4Addr::LOCALHOST, count))?;
-    for (node, free) in config.nodes.iter_mut().zip(endpoints.chunks(3)) {
+    for (node, free) in config.nodes.iter_mut().zip(endpoints.chunks(4)) {
         node.peer = free[0].clone();
         node.client = node.client.is_some().then(|| free[1].clone());
         node.resp = node.resp.is_some().then(|| free[2].clone());
+        node.admin = node.admin.is_some().then(|| free[3].clone());
     }
     Ok(())
 }

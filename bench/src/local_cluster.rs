@@ -34,6 +34,8 @@ pub struct NodeProcess {
     pub client: Option<Endpoint>,
     /// Where clients of Redis reach it.
     pub resp: Option<Endpoint>,
+    /// Where it tells of itself over HTTP.
+    pub admin: Option<Endpoint>,
     /// Where it keeps its log.
     pub data_dir: PathBuf,
     /// Where its log lines go.
@@ -145,6 +147,7 @@ impl LocalCluster {
                 peer: node.peer.clone(),
                 client: node.client.clone(),
                 resp: node.resp.clone(),
+                admin: node.admin.clone(),
                 data_dir: config.data_dir.join(&node.name),
                 log_file: config.data_dir.join(format!("{}.log", node.name)),
             };

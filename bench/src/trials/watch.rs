@@ -1,6 +1,6 @@
 use isegoria::{Endpoint, Stats};
 use isegoria_transport::WIRE_VERSION;
-use isegoria_transport::client_port::{ClientHello, Connection, ConnectionOptions};
+use isegoria_transport::client_port::{ClientHello, Connection, ConnectionOptions, Question};
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Watch {
             let opened = Connection::open(&self.endpoint, hello, ConnectionOptions::default()).await;
             self.connection = Some(opened.ok()?.0);
         }
-        serde_json::from_str(&self.connection.as_ref()?.status().await.ok()?).ok()
+        serde_json::from_str(&self.connection.as_ref()?.ask(Question::Status).await.ok()?).ok()
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Call {
     payload: Bytes,
-    answer: oneshot::Sender<Result<Bytes, SubmitError>>,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Client {
@@ -64,17 +64,30 @@ impl Client {
     /// [`SubmitError::Unknown`] if no answer came before the deadline; otherwise
     /// nothing was done.
     pub async fn call(&self, payload: Bytes) -> Result<Bytes, ClientError> {
+        self.call_as(payload).await.1
+    }
+
+    /// The same, and which request it was, if it was sent: `isegoria explain` tells what became of it.
+    pub async fn call_as(&self, payload: Bytes) -> (Option<RequestId>, Result<Bytes, ClientError>) {
         let (answer, answered) = oneshot::channel();
-        self.calls.send(Call { payload, answer }).await.map_err(|_| ClientError::Closed)?;
-        Ok(answered.await.map_err(|_| ClientError::Closed)??)
+        if self.calls.send(Call { payload, answer }).await.is_err() {
+            return (None, Err(ClientError::Closed));
+        }
+        match answered.await {
+            Ok((request, result)) => (request, result.map_err(ClientError::from)),
+            Err(_) => (None, Err(ClientError::Closed)),
+        }
     }
 }
+
+/// Which request it was, and what came of it.
+type Answer = (Option<RequestId>, Result<Bytes, SubmitError>);
 
 /// The task behind a client.
 struct Driver {
     pool: Pool,
     session: SessionIndex,
-    waiting: HashMap<RequestId, oneshot::Sender<Result<Bytes, SubmitError>>>,
+    waiting: HashMap<RequestId, oneshot::Sender<Answer>>,
 }
 
 impl Driver {
@@ -96,7 +109,7 @@ impl Driver {
                 ends = self.pool.completions() => {
                     for end in ends {
                         if let Some(answer) = self.waiting.remove(&end.request) {
-                            let _ = answer.send(end.result);
+                            let _ = answer.send((Some(end.request), end.result));
                         }
                     }
                 }
@@ -110,7 +123,7 @@ impl Driver {
                 self.waiting.insert(request, call.answer);
             }
             Err(error) => {
-                let _ = call.answer.send(Err(error));
+                let _ = call.answer.send((None, Err(error)));
             }
         }
     }

@@ -12,21 +12,21 @@
 //! repeated on the caller's behalf once its outcome is unknown.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: clocks and dice live here.
 
+mod ask;
 mod client;
 mod error;
 mod inbox;
 mod options;
 mod place;
 mod pool;
-mod status;
 mod ways;
 mod wire;
 
+pub use ask::ask;
 pub use client::Client;
 pub use error::ClientError;
 pub use isegoria_session::SubmitError;
 pub use isegoria_transport::Endpoint;
-pub use isegoria_transport::client_port::LocalPort;
+pub use isegoria_transport::client_port::{LocalPort, Question};
 pub use options::ClientOptions;
 pub use pool::{Completed, Pool, SessionIndex};
-pub use status::status;

@@ -65,6 +65,9 @@ pub struct NodeConfig {
     /// serve a state machine of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resp: Option<Endpoint>,
+    /// Where it tells of itself over HTTP, if `isegoria serve` runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<Endpoint>,
     /// What it does; everything, if left out.
     #[serde(default = "all_roles")]
     pub roles: Vec<Role>,
@@ -214,6 +217,7 @@ impl ClusterConfig {
                 peer: port(index, 0)?,
                 client: Some(port(index, 1)?),
                 resp: None,
+                admin: None,
                 roles: all_roles(),
             })
         };
@@ -238,20 +242,24 @@ impl ClusterConfig {
         Ok(config)
     }
 
-    /// The same cluster with ports for clients of Redis: `base_port` and those after it.
+    /// The same cluster on this machine with ports for clients of Redis, `base_port` and those after it, and
+    /// behind them ports for HTTP.
     ///
     /// # Errors
     /// If the ports do not fit.
-    pub fn with_resp(mut self, base_port: u16) -> Result<ClusterConfig, ConfigFileError> {
+    pub fn with_edges(mut self, base_port: u16) -> Result<ClusterConfig, ConfigFileError> {
         let count = self.nodes.len();
-        for (index, node) in self.nodes.iter_mut().enumerate() {
-            let port = u16::try_from(usize::from(base_port) + index).map_err(|_| {
-                ConfigFileError(format!(
-                    "resp base port {base_port}: {count} nodes need {count} ports, and there are only 65535; choose a lower one"
-                ))
-            })?;
-            node.resp = Some(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port });
+        if usize::from(base_port) + 2 * count > usize::from(u16::MAX) + 1 {
+            return Err(ConfigFileError(format!(
+                "base port {base_port} for Redis and HTTP: {count} nodes need {} ports, and there are only 65535; \
+                 choose a lower one",
+                2 * count
+            )));
         }
+        let mut ports = base_port..=u16::MAX;
+        let mut next = || ports.next().map(|port| Endpoint::Tcp { host: "127.0.0.1".to_owned(), port });
+        self.nodes.iter_mut().for_each(|node| node.resp = next());
+        self.nodes.iter_mut().for_each(|node| node.admin = next());
         Ok(self)
     }
 
@@ -270,8 +278,12 @@ impl ClusterConfig {
             if names.insert(node.name.clone(), ()).is_some() {
                 return refuse(format!("node name `{}` is used twice; give every node its own", node.name));
             }
-            let ports =
-                [("peer", Some(&node.peer)), ("client", node.client.as_ref()), ("resp", node.resp.as_ref())];
+            let ports = [
+                ("peer", Some(&node.peer)),
+                ("client", node.client.as_ref()),
+                ("resp", node.resp.as_ref()),
+                ("admin", node.admin.as_ref()),
+            ];
             for (what, endpoint) in ports.into_iter().filter_map(|(what, port)| Some((what, port?))) {
                 let owner = format!("{what} of {}", node.name);
                 if let Some(other) = addresses.insert(endpoint.to_string(), owner.clone()) {

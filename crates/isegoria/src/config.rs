@@ -162,6 +162,7 @@ impl ConfigBuilder {
                 peer: address(name, peer)?,
                 client: Some(address(name, client)?),
                 resp: None,
+                admin: None,
                 roles: Role::ALL.to_vec(),
             })
         };

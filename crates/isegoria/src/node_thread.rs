@@ -1,7 +1,7 @@
 use crate::{Config, OpenError, StopError};
 use isegoria_client::{Client, ClientOptions, LocalPort};
 use isegoria_machine::Machine;
-use isegoria_transport::client_port::Connection;
+use isegoria_transport::client_port::{Connection, Question};
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ impl NodeThread {
         loop {
             let (connection, _) = Connection::local(&self.port).await.ok()?;
             // One that becomes a learner opens its port anew.
-            if let Ok(text) = connection.status().await {
+            if let Ok(text) = connection.ask(Question::Status).await {
                 return Some(text);
             }
         }

@@ -8,11 +8,13 @@
 //! What is not here: messages, records and handlers; those are each protocol's own.
 
 mod admission;
+mod answers;
 pub mod pace;
 mod proposals;
 mod tail;
 mod value;
 
 pub use admission::Admission;
+pub use answers::{tell_added, tell_answers};
 pub use proposals::{Proposal, Proposals};
 pub use value::Value;

@@ -1,4 +1,4 @@
-use isegoria_types::{Ballot, NodeId, Vertex};
+use isegoria_types::{Ballot, NodeId, NodeSet, Vertex};
 
 /// What happened inside a node: one stream feeds checkers, metrics and traces.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,22 @@ pub enum Event {
         vertex: Vertex,
         /// Whether it was one round trip.
         fast: bool,
+    },
+    /// On whose word the leader of a vertex knows what it depends on.
+    Answered {
+        /// The vertex.
+        vertex: Vertex,
+        /// They.
+        by: NodeSet,
+    },
+    /// An answer named more than was known so far.
+    Added {
+        /// The vertex that was asked about.
+        vertex: Vertex,
+        /// Who answered.
+        by: NodeId,
+        /// The last vertex named of each leader of which more was named: those before it are meant as well.
+        deps: Vec<Vertex>,
     },
     /// This node tries to get a vertex chosen that is not its own, or was.
     RecoveryStarted {

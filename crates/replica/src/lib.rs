@@ -31,7 +31,7 @@ mod witness;
 pub use beside::Beside;
 pub use checkpoint::{freeze_process, restore_process};
 pub use cuts::Retention;
-pub use graph::{BLOCKER_COUNT_MAX, GraphOrder, Progress};
+pub use graph::{BLOCKER_COUNT_MAX, GraphOrder, Progress, Unexecuted};
 pub use log_order::LogOrder;
 pub use message::{Installed, ReplicaMessage, ReplicaOutbox, Rest};
 pub use number_set::NumberSet;

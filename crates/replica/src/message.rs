@@ -118,6 +118,8 @@ pub struct ReplicaOutbox {
     /// Every request applied to the state machine, in order, with where it stood and
     /// its output; kept only if asked for: checkers read it.
     pub applied: Option<Vec<(Vertex, RequestId, Bytes)>>,
+    /// The components of more than one vertex that were executed; kept only if asked for.
+    pub components: Option<Vec<Vec<Vertex>>>,
 }
 
 impl ReplicaOutbox {

@@ -1,6 +1,6 @@
 use crate::catch_up::CatchUp;
 use crate::cuts::{Cuts, Retention};
-use crate::graph::{GraphOrder, Progress};
+use crate::graph::{GraphOrder, Progress, Unexecuted};
 use crate::history::History;
 use crate::log_order::LogOrder;
 use crate::message::ReplicaOutbox;
@@ -67,6 +67,16 @@ fn outcome(verdict: Verdict) -> Option<Outcome> {
         Verdict::AlreadyAcknowledged => Some(Outcome::AlreadyAcknowledged),
         Verdict::Expired => Some(Outcome::Refused(Refusal::SessionExpired)),
     }
+}
+
+/// The components of more than one vertex.
+fn larger_than_one(progress: &Progress) -> impl Iterator<Item = &[Vertex]> {
+    let mut begin = 0;
+    let members = progress
+        .components
+        .iter()
+        .map(move |end| &progress.executed[std::mem::replace(&mut begin, *end)..*end]);
+    members.filter(|members| members.len() > 1)
 }
 
 /// Executes what the node beside it commits; see the module's documentation.
@@ -174,6 +184,9 @@ impl Replica {
                 graph.commit(vertex, deps, &mut progress);
                 out.blocked.append(&mut progress.blockers);
                 self.components.count(&progress.components);
+                if let Some(components) = &mut out.components {
+                    components.extend(larger_than_one(&progress).map(<[Vertex]>::to_vec));
+                }
                 for vertex in progress.executed.drain(..) {
                     self.execute(vertex, out);
                 }
@@ -264,6 +277,24 @@ impl Replica {
         match &self.order {
             ExecutionOrder::Graph(graph) => graph.extras(),
             ExecutionOrder::Log(_) => Vec::new(),
+        }
+    }
+
+    /// See [`GraphOrder::unexecuted`]; nothing, where a log is executed.
+    #[must_use]
+    pub fn unexecuted(&self, count_max: usize) -> (Vec<Unexecuted>, usize) {
+        match &self.order {
+            ExecutionOrder::Graph(graph) => graph.unexecuted(count_max),
+            ExecutionOrder::Log(_) => (Vec::new(), 0),
+        }
+    }
+
+    /// See [`GraphOrder::waits_for`].
+    #[must_use]
+    pub fn waits_for(&self, vertex: Vertex) -> Option<Vertex> {
+        match &self.order {
+            ExecutionOrder::Graph(graph) => graph.waits_for(vertex),
+            ExecutionOrder::Log(_) => None,
         }
     }
 

@@ -115,12 +115,19 @@ impl Clients {
         }
     }
 
-    /// The open batch leaves.
-    pub(crate) fn departs(&mut self) {
+    /// The open batch leaves; its number.
+    pub(crate) fn departs(&mut self) -> u64 {
+        let number = self.first_batch + self.batches.len() as u64;
         let count = std::mem::take(&mut self.open_count);
         self.batches.push_back(count);
         self.in_flight_count += usize::from(count > 0);
         self.trim();
+        number
+    }
+
+    /// The batch of a request whose answer is waited for, and since when.
+    pub(crate) fn waiting(&self, request: RequestId) -> Option<(u64, Instant)> {
+        self.pending.get(&request).map(|pending| (pending.batch, pending.since))
     }
 
     /// Batches with an unanswered command.
@@ -128,13 +135,13 @@ impl Clients {
         self.in_flight_count
     }
 
-    /// An answer; dropped if nobody waits for it.
-    pub(crate) fn reply(&mut self, reply: Reply) -> bool {
-        let Some(pending) = self.pending.remove(&reply.request) else { return false };
+    /// An answer; dropped if nobody waits for it. The batch of the request, and since when it was waited for.
+    pub(crate) fn reply(&mut self, reply: Reply) -> Option<(u64, Instant)> {
+        let pending = self.pending.remove(&reply.request)?;
         self.pending_bytes -= pending.size;
         self.arrived(pending.batch);
         self.tell(pending.connection, reply);
-        true
+        Some((pending.batch, pending.since))
     }
 
     /// A refusal before the request was noted down.

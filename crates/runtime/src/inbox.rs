@@ -3,7 +3,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use isegoria_storage::Incarnations;
 use isegoria_transport::Mismatch;
-use isegoria_transport::client_port::{ClientSink, ConnectionId, Opened, ReplySender};
+use isegoria_transport::client_port::{ClientSink, ConnectionId, Opened, Question, ReplySender};
 use isegoria_transport::peer::{Hello, PeerSink};
 use isegoria_types::{NodeId, Outcome, Refusal, Reply, Request};
 use parking_lot::Mutex;
@@ -40,8 +40,9 @@ pub(crate) enum Arrival {
         /// To the peer and back, as its greeting told; none if it is down.
         round_trip: Option<Duration>,
     },
-    /// Someone asks what the loop counts and holds.
-    Status {
+    /// Someone asks what the loop knows of itself.
+    Asked {
+        question: Question,
         answer: oneshot::Sender<String>,
     },
     /// A peer knows that this node has lost what it promised.
@@ -206,9 +207,9 @@ impl ClientSink for FromClients {
         }
     }
 
-    fn status(&self) -> oneshot::Receiver<String> {
+    fn ask(&self, question: Question) -> oneshot::Receiver<String> {
         let (answer, receiver) = oneshot::channel();
-        self.inbox.push(Arrival::Status { answer });
+        self.inbox.push(Arrival::Asked { question, answer });
         receiver
     }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use isegoria_node::Node;
 use isegoria_replica::{Beside, ReplicaOutbox};
 use isegoria_storage::Incarnations;
+use isegoria_transport::client_port::Question;
 use isegoria_transport::frames;
 use isegoria_types::{NodeId, Outcome, Refusal, Reply};
 use parking_lot::Mutex;
@@ -114,9 +115,14 @@ impl<N: Node> Learner<N> {
             }
             Arrival::Opened { connection, replies } => self.clients.opened(connection, replies),
             Arrival::Closed { connection } => self.clients.closed(connection),
-            Arrival::Status { answer } => {
+            Arrival::Asked { question, answer } => {
                 self.stats.count_replica(&self.beside);
-                let _ = answer.send(self.stats.to_json());
+                // It is shown what it has executed alone: nothing enters at a learner.
+                let _ = answer.send(match question {
+                    Question::Status => self.stats.to_json(),
+                    Question::Graph => r#"{"vertices":[],"edges":[],"left_out_count":0}"#.to_owned(),
+                    Question::Explain(_) => "null".to_owned(),
+                });
             }
             Arrival::Snapshot { number, bytes } => self.beside.on_written(number, bytes),
             // Nobody suspects on its word, and it has nothing left to lose.

@@ -9,10 +9,12 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: it owns the clock and the sockets.
 
 mod admission;
+mod asked;
 mod batcher;
 mod clients;
 mod edge;
 mod inbox;
+mod latencies;
 mod learner;
 mod metrics;
 mod nearness;
@@ -21,10 +23,12 @@ mod outward;
 mod persist;
 mod settings;
 mod start;
+mod stories;
 mod timers;
 mod wishes;
 
 pub use isegoria_replica::Retention;
+pub use latencies::Latencies;
 pub use metrics::Stats;
 pub use node_loop::LoopError;
 pub use persist::ReplayError;

@@ -1,6 +1,7 @@
+use crate::latencies::Latencies;
 use isegoria_node::Event;
 use isegoria_replica::Beside;
-use isegoria_types::{Prefix, Vertex};
+use isegoria_types::{NodeId, NodeSet, Prefix, Vertex};
 use serde::{Deserialize, Serialize};
 
 /// What a node counted since it started, and what it holds: asked for by `isegoria client
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// Whether the process only followed the others.
     pub is_learner: bool,
+    /// Other nodes that there is a link to.
+    pub peer_count: u64,
     /// Commands applied to the state machine.
     pub applied_count: u64,
     /// Answers given to clients.
@@ -22,6 +25,12 @@ pub struct Stats {
     pub expired_count: u64,
     /// Requests that wait for their answer.
     pub pending_count: u64,
+    /// Messages, commits and events that wait for the disk.
+    pub held_count: u64,
+    /// From taking a request to its decision: of the first request of each batch that entered here.
+    pub commit: Latencies,
+    /// From taking a request to its answer, after it was executed.
+    pub answer: Latencies,
     /// Batches submitted.
     pub batch_count: u64,
     /// Own vertices proposed.
@@ -34,6 +43,10 @@ pub struct Stats {
     pub slow_count: u64,
     /// Recoveries started.
     pub recovery_count: u64,
+    /// Those of them of own vertices.
+    pub own_recovery_count: u64,
+    /// Those of vertices of a leader that there was no link to.
+    pub down_recovery_count: u64,
     /// Noops proposed by recoveries.
     pub noop_count: u64,
     /// Own batches submitted again after a recoverer was faster.
@@ -50,6 +63,8 @@ pub struct Stats {
     pub link_call_count: u64,
     /// Fsyncs.
     pub fsync_count: u64,
+    /// What they took together, us.
+    pub fsync_us: u64,
     /// Bytes of log kept.
     pub log_bytes: u64,
     /// Values held for replicas that have not executed them.
@@ -116,7 +131,8 @@ impl Stats {
         serde_json::to_string(self).expect("counters are JSON")
     }
 
-    pub(crate) fn count(&mut self, event: &Event) {
+    /// Counts what happens at node `own`, which has links to the nodes `up`.
+    pub(crate) fn count(&mut self, event: &Event, (own, up): (NodeId, NodeSet)) {
         match event {
             Event::Elected { .. } => self.elected_count += 1,
             Event::Proposed { conflicting, .. } => {
@@ -125,11 +141,20 @@ impl Stats {
             }
             Event::Path { fast: true, .. } => self.fast_count += 1,
             Event::Path { fast: false, .. } => self.slow_count += 1,
-            Event::RecoveryStarted { .. } => self.recovery_count += 1,
+            Event::RecoveryStarted { vertex, .. } => {
+                self.recovery_count += 1;
+                let is_own = vertex.leader == own;
+                self.own_recovery_count += u64::from(is_own);
+                self.down_recovery_count += u64::from(!is_own && !up.contains(vertex.leader));
+            }
             Event::NoopProposed { .. } => self.noop_count += 1,
             Event::Resubmitted { .. } => self.resubmitted_count += 1,
             Event::HeldBack { .. } => self.held_back_count += 1,
-            Event::Deposed { .. } | Event::Resolved { .. } | Event::StaleFloor { .. } => {}
+            Event::Answered { .. }
+            | Event::Added { .. }
+            | Event::Deposed { .. }
+            | Event::Resolved { .. }
+            | Event::StaleFloor { .. } => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::nearness::Nearness;
 use crate::outward::{Outward, Wire};
 use crate::persist::Journal;
 use crate::settings::Limits;
+use crate::stories::Stories;
 use crate::timers::Timers;
 use bytes::Bytes;
 use isegoria_machine::Relation;
@@ -14,7 +15,7 @@ use isegoria_node::{Effect, Gate, Input, Node, Outbox, TimerWish};
 use isegoria_replica::{Beside, ReplicaMessage, ReplicaOutbox};
 use isegoria_storage::{Incarnations, LogFailure, RecordTooLarge};
 use isegoria_transport::client_port::ConnectionId;
-use isegoria_transport::{LinkHandle, LogLimit, frames};
+use isegoria_transport::{LogLimit, frames};
 use isegoria_types::{
     Action, Batch, Command, Footprint, NodeId, NodeSet, Order, Outcome, Refusal, Reply, Request, RequestId,
 };
@@ -80,6 +81,9 @@ pub(crate) struct NodeLoop<N: Node> {
     pub(crate) batcher: Batcher,
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
+    pub(crate) stories: Stories,
+    /// Peers that there is a link to.
+    pub(crate) up: NodeSet,
     out: Outbox<N>,
     pub(crate) replica_out: ReplicaOutbox,
     timers: Timers<N::Timer>,
@@ -88,13 +92,14 @@ pub(crate) struct NodeLoop<N: Node> {
     pub(crate) announcement: Option<(u64, ReplicaMessage)>,
     nearness: Nearness,
     reject_log: LogLimit,
-    now: Instant,
+    pub(crate) now: Instant,
 }
 
 /// What a loop is made of; see [`NodeLoop`].
 pub(crate) struct Parts<N: Node> {
     pub(crate) own: NodeId,
-    pub(crate) node_count: usize,
+    /// The nodes' names.
+    pub(crate) names: Vec<String>,
     pub(crate) node: N,
     pub(crate) beside: Beside,
     pub(crate) relation: Arc<dyn Relation>,
@@ -111,7 +116,7 @@ impl<N: Node> NodeLoop<N> {
         let wait = Duration::from_millis(limits.batch_wait_ms);
         NodeLoop {
             own: parts.own,
-            node_count: parts.node_count,
+            node_count: parts.names.len(),
             node: parts.node,
             gate: Gate::default(),
             beside: parts.beside,
@@ -125,9 +130,11 @@ impl<N: Node> NodeLoop<N> {
             batcher: Batcher::new(limits.batch_max, limits.batch_bytes_max, wait),
             limits,
             stats: Stats::default(),
+            stories: Stories::new(parts.own, parts.names.clone()),
+            up: NodeSet::EMPTY,
             out: Outbox::new(parts.own),
-            replica_out: ReplicaOutbox::default(),
-            nearness: Nearness::new(parts.own, parts.node_count),
+            replica_out: ReplicaOutbox { components: Some(Vec::new()), ..ReplicaOutbox::default() },
+            nearness: Nearness::new(parts.own, parts.names.len()),
             timers: Timers::new(),
             chores: Timers::new(),
             announcement: None,
@@ -190,18 +197,20 @@ impl<N: Node> NodeLoop<N> {
             }
             Arrival::Link { peer, round_trip: None } => {
                 tracing::info!(%peer, "link down");
+                self.up = self.up.without(peer);
                 self.step(Input::Suspect(peer))
             }
             Arrival::Link { peer, round_trip: Some(round_trip) } => {
                 tracing::info!(%peer, ?round_trip, "link up");
+                self.up.insert(peer);
                 if let Some(others) = self.nearness.heard(peer, round_trip) {
                     self.step(Input::Nearest(others))?;
                 }
                 self.step(Input::Trust(peer))
             }
-            Arrival::Status { answer } => {
+            Arrival::Asked { question, answer } => {
                 // Whoever asked may be gone.
-                let _ = answer.send(self.stats().to_json());
+                let _ = answer.send(self.answer(question));
                 Ok(())
             }
             Arrival::Amnesia { by } => Err(LoopError::Amnesia { by }),
@@ -275,7 +284,7 @@ impl<N: Node> NodeLoop<N> {
                 self.refuse(connection, id, Refusal::Overloaded);
                 return Ok(());
             }
-            Intake::Submit => {}
+            Intake::Submit => self.stories.takes(id, self.now),
         }
         let command = Command {
             request: id,
@@ -308,7 +317,7 @@ impl<N: Node> NodeLoop<N> {
     }
 
     fn submit(&mut self, batch: Batch, footprint: Footprint) -> Result<(), LoopError> {
-        self.clients.departs();
+        self.stories.departs(self.clients.departs(), self.now);
         self.stats.batch_count += 1;
         self.step(Input::Submit { batch, footprint })
     }
@@ -356,6 +365,8 @@ impl<N: Node> NodeLoop<N> {
 
     pub(crate) fn step(&mut self, input: Input<N>) -> Result<(), LoopError> {
         isegoria_node::step(&mut self.node, input, &mut self.out);
+        // Before the commit of the same step, which leaves the gate first.
+        self.out.events.iter().for_each(|event| self.stories.hears(event, self.now));
         let gate = &mut self.gate;
         self.journal.append(&mut self.out, |end, weight| gate.wrote(end, weight))?;
         for TimerWish { timer, after_ms } in self.out.timers.drain(..) {
@@ -374,15 +385,27 @@ impl<N: Node> NodeLoop<N> {
                 Effect::Send(send) => self.outward.send(send.to, &Wire::<N>::Node(send.message)),
                 Effect::Commit(order, batch) => self.on_commit(order, batch)?,
                 Effect::Refuse(batch, refusal) => self.on_refused(&batch, &refusal),
-                Effect::Event(event) => self.stats.count(&event),
+                Effect::Event(event) => self.stats.count(&event, (self.own, self.up)),
             }
         }
         Ok(())
     }
 
     fn on_commit(&mut self, order: Order, batch: Batch) -> Result<(), LoopError> {
+        let place = order.place();
+        let waiting = batch.iter().next().and_then(|command| self.clients.waiting(command.request));
+        if let Some((_, since)) = waiting {
+            self.stats.commit.note(self.now - since);
+        }
+        self.stories.chosen(waiting.map(|(number, _)| number), &order, self.now);
         self.beside.commit(order, batch, &mut self.replica_out);
-        self.after_replica()
+        self.after_replica()?;
+        if self.stories.follows(place)
+            && let Some(replica) = self.beside.replica()
+        {
+            self.stories.waits(place, replica.waits_for(place));
+        }
+        Ok(())
     }
 
     fn on_refused(&mut self, batch: &Batch, refusal: &Refusal) {
@@ -425,31 +448,6 @@ impl<N: Node> NodeLoop<N> {
             }
         }
         Ok(())
-    }
-
-    /// What was counted so far.
-    pub(crate) fn stats(&self) -> Stats {
-        let log = self.journal.log();
-        let held = self.node.counts();
-        let refused_count = self.inbox.refused_count.load(Ordering::Relaxed);
-        let mut stats = Stats {
-            refused_count: self.stats.refused_count + refused_count,
-            overloaded_count: self.stats.overloaded_count + refused_count,
-            pending_count: self.clients.pending_count() as u64,
-            cell_count: held.cell_count as u64,
-            index_count: held.index_count as u64,
-            proposal_count: held.proposal_count as u64,
-            oldest_ms: held.oldest_ms,
-            link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
-            link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
-            link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),
-            fsync_count: log.stats().fsync_count,
-            log_bytes: log.log_bytes(),
-            checkpoint_count: self.journal.checkpoint_count,
-            ..self.stats.clone()
-        };
-        stats.count_replica(&self.beside);
-        stats
     }
 
     /// Closes the log; what was appended is durable afterwards.

@@ -143,7 +143,7 @@ async fn serve<N: Node>(
     }
     let mut node_loop = NodeLoop::new(Parts {
         own,
-        node_count: settings.layout.node_count,
+        names: settings.members.iter().map(|member| member.name.clone()).collect(),
         node,
         beside,
         relation,

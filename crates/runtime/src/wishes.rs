@@ -10,8 +10,15 @@ use std::sync::Arc;
 impl<N: Node> NodeLoop<N> {
     /// Carries out what the replica wishes.
     pub(crate) fn after_replica(&mut self) -> Result<(), LoopError> {
+        for members in self.replica_out.components.iter_mut().flat_map(|components| components.drain(..)) {
+            self.stories.executes(&members);
+        }
         for reply in self.replica_out.replies.drain(..) {
-            self.stats.reply_count += u64::from(self.clients.reply(reply));
+            if let Some((number, since)) = self.clients.reply(reply) {
+                self.stats.reply_count += 1;
+                self.stats.answer.note(self.now - since);
+                self.stories.answers(number, self.now);
+            }
         }
         for (to, message) in self.replica_out.sends.drain(..) {
             self.outward.send(to, &Wire::<N>::Replica(message));

@@ -2,7 +2,7 @@ use crate::failure::Failure;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use isegoria::Endpoint;
-use isegoria_client::{Client, ClientError, ClientOptions, status};
+use isegoria_client::{Client, ClientError, ClientOptions, Question, ask};
 use isegoria_kv::{Op, Output};
 use std::process::ExitCode;
 
@@ -23,6 +23,9 @@ pub(crate) struct ClientArgs {
     /// Give up after this long, ms; whether the operation is done is then unknown
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     deadline_ms: u64,
+    /// Print on standard error which command this is, CLIENT:NUMBER, for `isegoria explain`
+    #[arg(long)]
+    id: bool,
     #[command(subcommand)]
     operation: Operation,
 }
@@ -60,24 +63,31 @@ enum Operation {
 }
 
 pub(crate) async fn run(args: ClientArgs) -> Result<ExitCode, Failure> {
-    let endpoints: Vec<Endpoint> = args
-        .connect
-        .iter()
-        .map(|address| {
-            address.parse().map_err(|error| Failure::usage(format!("--connect {address}: {error}")))
-        })
-        .collect::<Result<_, _>>()?;
+    let endpoints = endpoints(&args.connect)?;
     let mut options = ClientOptions::default();
     options.session.deadline_ms = args.deadline_ms;
     let Some(op) = operation(args.operation)? else { return print_status(&endpoints, options).await };
     let payload = postcard::to_stdvec(&op).expect("encoding into memory");
     let failed = |error: ClientError| Failure::failed(error.to_string());
     let client = Client::connect(&endpoints, options).await.map_err(failed)?;
-    let answer = client.call(payload.into()).await.map_err(failed)?;
+    let (request, answer) = client.call_as(payload.into()).await;
+    if let (true, Some(request)) = (args.id, request) {
+        eprintln!("{request}");
+    }
+    let answer = answer.map_err(failed)?;
     let output: Output = postcard::from_bytes(&answer).map_err(|_| {
         Failure::failed("the answer does not decode; do client and servers have one version?")
     })?;
     Ok(print(&output))
+}
+
+/// The addresses given with `--connect`.
+pub(crate) fn endpoints(connect: &[String]) -> Result<Vec<Endpoint>, Failure> {
+    let parse = |address: &String| match address.parse() {
+        Ok(endpoint) => Ok(endpoint),
+        Err(error) => Err(Failure::usage(format!("--connect {address}: {error}"))),
+    };
+    connect.iter().map(parse).collect()
 }
 
 fn bytes(text: String) -> Bytes {
@@ -87,7 +97,8 @@ fn bytes(text: String) -> Bytes {
 /// What the first node counts, as it says it itself.
 async fn print_status(endpoints: &[Endpoint], options: ClientOptions) -> Result<ExitCode, Failure> {
     let first = endpoints.first().ok_or_else(|| Failure::usage("--connect: name a node"))?;
-    let text = status(first, options).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let text =
+        ask(first, Question::Status, options).await.map_err(|error| Failure::failed(error.to_string()))?;
     let parsed: serde_json::Value = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("{first} said no JSON: {error}")))?;
     println!("{parsed:#}");

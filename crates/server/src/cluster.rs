@@ -30,7 +30,8 @@ pub(crate) struct ClusterArgs {
     /// Where the nodes keep their data; a temporary directory, removed at the end, if left out
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The first of three ports a node: for peers and clients in turn, then for clients of Redis; 0 takes ports that are free
+    /// The first of four ports a node: for peers and clients in turn, then for clients of Redis, then for HTTP; 0 takes
+    /// ports that are free
     #[arg(long, value_name = "PORT", default_value_t = 7100)]
     base_port: u16,
     /// When a write counts as done: fsync, os or memory
@@ -101,9 +102,9 @@ fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, F
         None => {
             let spec: ProtocolSpec = args.protocol.parse()?;
             let base_port = args.base_port.max(1);
-            let resp_port = usize::from(base_port) + 2 * args.nodes;
+            let next_port = usize::from(base_port) + 2 * args.nodes;
             let config = ClusterConfig::loopback(&spec, args.nodes, base_port, data_dir)?;
-            let mut config = config.with_resp(u16::try_from(resp_port).unwrap_or(u16::MAX))?;
+            let mut config = config.with_edges(u16::try_from(next_port).unwrap_or(u16::MAX))?;
             if args.base_port == 0 {
                 take_free_endpoints(&mut config)
                     .map_err(|error| Failure::failed(format!("the system has no free ports: {error}")))?;
@@ -129,7 +130,7 @@ fn describe(node: &NodeProcess) -> String {
         Some(endpoint) => format!(" {name}={endpoint}"),
         None => String::new(),
     };
-    let ports = port("client", &node.client) + &port("resp", &node.resp);
+    let ports = port("client", &node.client) + &port("resp", &node.resp) + &port("admin", &node.admin);
     format!("node={} pid={} peer={}{ports} data={}", node.name, node.pid, node.peer, node.data_dir.display())
 }
 

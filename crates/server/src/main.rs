@@ -7,6 +7,7 @@
 mod check;
 mod client;
 mod cluster;
+mod explain;
 mod failure;
 mod nemesis;
 mod protocols;
@@ -37,6 +38,7 @@ Examples:
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria client --connect 127.0.0.1:7101 put name Ada
   isegoria status --connect 127.0.0.1:7101,127.0.0.1:7103
+  isegoria explain --connect 127.0.0.1:7101 c5f03a:0
   isegoria sim --protocol simple-bpaxos --seeds 0..200   a cluster in memory, under faults
   isegoria nemesis --protocol simple-bpaxos          kill nodes while clients record a history
   isegoria check history.jsonl
@@ -64,6 +66,8 @@ enum Command {
     Client(client::ClientArgs),
     /// What every node of a running cluster counts and holds
     Status(status::StatusArgs),
+    /// What became of a command: its path, whom it waited for, and how long each stage took
+    Explain(explain::ExplainArgs),
     /// List the protocols that are built in
     Protocols(protocols::ProtocolsArgs),
 }
@@ -93,6 +97,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Sim(args) => sim::run(args),
         Command::Client(args) => client::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Protocols(args) => protocols::run(args),
         Command::Bench(args) => {
             isegoria_bench::run(*args, executable()?).await.map_err(bench_failure)?;

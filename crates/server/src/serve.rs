@@ -1,8 +1,10 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{ClusterConfig, LoopError, RunError, StoreError};
+use isegoria::{ClusterConfig, Endpoint, LoopError, NodeConfig, RunError, StoreError};
+use isegoria_admin::{AdminServer, Shown};
 use isegoria_bench::local_cluster::READY_LINE;
+use isegoria_client::LocalPort;
 use isegoria_kv::Kv;
 use isegoria_machine::Erased;
 use isegoria_resp::{RespOptions, RespServer};
@@ -51,8 +53,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let config = ClusterConfig::from_file(&args.config)?;
     let mut settings = config.settings(&args.node)?;
     let local = settings.local.clone();
+    let node = config.nodes.iter().find(|node| node.name == args.node);
+    let node = node.ok_or_else(|| Failure::usage(format!("there is no node `{}`", args.node)))?;
     settings.learner = args.learner;
-    let resp = resp_port(&config, &args.node).await?;
+    let edges = Edges::bind(node).await?;
     let stop = signals::interrupted()
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let machine = Box::new(Erased::<Kv>::default());
@@ -63,23 +67,57 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     });
     let protocol = isegoria::protocol(&config.protocol)?;
     // Served until the node has stopped.
-    let _resp = resp.map(|(listener, options)| RespServer::spawn(listener, local, options));
+    let _edges = edges.serve(&config, &args.node, &local);
     let running = protocol.run(settings, &config.options, machine, (started, Box::pin(stop)))?;
     running.await.map(|_| ExitCode::SUCCESS).map_err(|error| failure(&args, &error))
 }
 
-/// The port for clients of Redis, if the node has one.
-async fn resp_port(config: &ClusterConfig, name: &str) -> Result<Option<(Listener, RespOptions)>, Failure> {
-    let node = config.nodes.iter().find(|node| node.name == name);
-    let Some(endpoint) = node.and_then(|node| node.resp.as_ref()) else { return Ok(None) };
-    let listener = Listener::bind(endpoint).await.map_err(|error| {
-        Failure::usage(format!(
-            "cannot listen on {endpoint} (resp port): {error}; stop whoever uses it, or change the address in the configuration"
-        ))
-    })?;
-    let options =
-        RespOptions { request_bytes_max: config.limits.payload_bytes_max, ..RespOptions::default() };
-    Ok(Some((listener, options)))
+/// The ports of a node that are not its own: bound before it starts, served until it has stopped.
+struct Edges {
+    resp: Option<Listener>,
+    admin: Option<Listener>,
+}
+
+impl Edges {
+    async fn bind(node: &NodeConfig) -> Result<Edges, Failure> {
+        Ok(Edges { resp: bind("resp", &node.resp).await?, admin: bind("admin", &node.admin).await? })
+    }
+
+    fn serve(
+        self,
+        config: &ClusterConfig,
+        name: &str,
+        port: &LocalPort,
+    ) -> (Option<RespServer>, Option<AdminServer>) {
+        let options =
+            RespOptions { request_bytes_max: config.limits.payload_bytes_max, ..RespOptions::default() };
+        let shown = Shown {
+            node: name.to_owned(),
+            protocol: config.protocol.clone(),
+            port: port.clone(),
+            nodes: config
+                .nodes
+                .iter()
+                .filter_map(|node| Some((node.name.clone(), node.client.clone()?)))
+                .collect(),
+            node_count: config.nodes.len(),
+        };
+        (
+            self.resp.map(|listener| RespServer::spawn(listener, port.clone(), options)),
+            self.admin.map(|listener| AdminServer::spawn(listener, shown)),
+        )
+    }
+}
+
+async fn bind(what: &str, endpoint: &Option<Endpoint>) -> Result<Option<Listener>, Failure> {
+    let Some(endpoint) = endpoint else { return Ok(None) };
+    match Listener::bind(endpoint).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(Failure::usage(format!(
+            "cannot listen on {endpoint} ({what} port): {error}; stop whoever uses it, or change the address in the \
+             configuration"
+        ))),
+    }
 }
 
 fn failure(args: &ServeArgs, error: &RunError) -> Failure {

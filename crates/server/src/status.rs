@@ -1,7 +1,7 @@
 use crate::failure::Failure;
 use clap::Args;
 use isegoria::{ClusterConfig, Endpoint, Stats};
-use isegoria_client::{ClientOptions, status};
+use isegoria_client::{ClientOptions, Question, ask as ask_node};
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +73,7 @@ async fn ask(node: String, endpoint: Endpoint) -> Answer {
     let mut options = ClientOptions::default();
     options.connection.open_ms = PATIENCE_MS;
     options.connection.call_ms = PATIENCE_MS;
-    let outcome = match status(&endpoint, options).await {
+    let outcome = match ask_node(&endpoint, Question::Status, options).await {
         Ok(text) => {
             serde_json::from_str(&text).map_err(|error| format!("{endpoint} said no counters: {error}"))
         }

@@ -7,7 +7,7 @@ mod common;
 use bytes::Bytes;
 use common::{PROTOCOLS, call, client, config, get, put, start};
 use isegoria::{Endpoint, Stats};
-use isegoria_client::{Client, ClientOptions, status};
+use isegoria_client::{Client, ClientOptions, Question, ask};
 use isegoria_kv::Op;
 use isegoria_transport::WIRE_VERSION;
 use isegoria_transport::client_port::{ClientHello, Connection, ConnectionOptions};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const RATE: u32 = 100;
 
 async fn stats(endpoint: &Endpoint) -> Stats {
-    let text = status(endpoint, ClientOptions::default()).await.expect("the node answers");
+    let text = ask(endpoint, Question::Status, ClientOptions::default()).await.expect("the node answers");
     serde_json::from_str(&text).expect("counters")
 }
 

@@ -59,7 +59,8 @@ fn run_advice(sentence: &str, log: &Path) -> Child {
 /// What the node `index` counts and holds.
 async fn status(cluster: &LocalCluster, index: usize) -> Stats {
     let endpoint = cluster.nodes()[index].client.clone().expect("a client port");
-    let asked = isegoria_client::status(&endpoint, ClientOptions::default()).await;
+    let asked =
+        isegoria_client::ask(&endpoint, isegoria_client::Question::Status, ClientOptions::default()).await;
     serde_json::from_str(&asked.unwrap_or_else(|error| panic!("{error}"))).expect("counters")
 }
 

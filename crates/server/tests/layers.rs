@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 use std::collections::BTreeMap;
 
 /// Each crate with its layer and the crates of the same layer that it may import.
-const LAYERS: [(&str, u8, &[&str]); 24] = [
+const LAYERS: [(&str, u8, &[&str]); 25] = [
     ("isegoria-types", 0, &[]),
     ("isegoria-machine", 0, &["isegoria-types"]),
     ("isegoria-node", 0, &["isegoria-types"]),
@@ -28,6 +28,7 @@ const LAYERS: [(&str, u8, &[&str]); 24] = [
     ("isegoria-runtime", 4, &["isegoria-storage", "isegoria-transport"]),
     ("isegoria-client", 4, &["isegoria-transport"]),
     ("isegoria-resp", 4, &["isegoria-client", "isegoria-transport"]),
+    ("isegoria-admin", 4, &["isegoria-client", "isegoria-runtime", "isegoria-transport"]),
     ("isegoria", 5, &[]),
     ("isegoria-bench", 5, &["isegoria"]),
     ("isegoria-server", 5, &["isegoria", "isegoria-bench"]),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A cluster's configuration with a Redis port for each node.
 fn with_resp(protocol: &str, dir: &Path) -> ClusterConfig {
-    let mut config = config(protocol, 3, dir).with_resp(1).expect("ports");
+    let mut config = config(protocol, 3, dir).with_edges(1).expect("ports");
     take_free_endpoints(&mut config).expect("free ports");
     config
 }

@@ -36,6 +36,8 @@ impl Report {
     /// Counts what a node tells of itself.
     pub(crate) fn count_event(&mut self, event: &Event) {
         self.count(match event {
+            Event::Answered { .. } => return,
+            Event::Added { .. } => "an answer named more",
             Event::Elected { .. } => "leader elected",
             Event::Deposed { .. } => "leader deposed",
             Event::Proposed { conflicting: true, .. } => "proposed with conflicts",

@@ -3,8 +3,8 @@
 //! A connection begins with `open`. Requests come many at a time in `submit`, which
 //! only says that they arrived. Replies leave in answers to `replies`, which waits
 //! until there is one: whatever is queued then goes in one answer. So one call
-//! serves many requests, and no call waits for a command. `status` tells what the node
-//! counts, also while it is overloaded: it asks nobody.
+//! serves many requests, and no call waits for a command. `ask` is answered by what the node
+//! knows of itself, also while it is overloaded: it asks nobody.
 //!
 //! Clients within the process of the node use [`LocalPort`]: the same requests and
 //! replies without bytes.
@@ -21,7 +21,7 @@ pub use reply_queue::ReplySender;
 pub use server::{ClientServer, ClientServerOptions, ClientSink, ConnectionId};
 
 use crate::Mismatch;
-use isegoria_types::NodeId;
+use isegoria_types::{NodeId, RequestId};
 use serde::{Deserialize, Serialize};
 
 /// What a caller says first on the client port.
@@ -63,6 +63,17 @@ pub struct PeerAddress {
     pub client: String,
 }
 
+/// What a node is asked about itself; the answer is JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Question {
+    /// What it counts and holds.
+    Status,
+    /// The part of the dependency graph that it has not executed.
+    Graph,
+    /// What became of a request that entered at this node; `null` if it is not remembered.
+    Explain(RequestId),
+}
+
 impl Opened {
     /// Whether the caller belongs here.
     ///
@@ -88,7 +99,7 @@ mod service {
     // The generated stub and trait are not used (see the crate's documentation).
     #![allow(dead_code, unreachable_pub)]
 
-    use super::{ClientHello, Opened};
+    use super::{ClientHello, Opened, Question};
     use crate::Mismatch;
     use isegoria_types::{Reply, Request};
 
@@ -100,7 +111,7 @@ mod service {
         async fn submit(requests: Vec<Request>);
         /// All replies that wait, as soon as there is one; none after some seconds.
         async fn replies() -> Vec<Reply>;
-        /// What the node counts, as JSON.
-        async fn status() -> String;
+        /// What the node knows of itself, as JSON.
+        async fn ask(question: Question) -> String;
     }
 }

@@ -46,4 +46,4 @@ pub use stream::{Listener, Stream, dial};
 
 /// The version of the bytes on the wire. Raised with every change of a service,
 /// a frame or the codec; two versions do not talk to each other.
-pub const WIRE_VERSION: u32 = 4;
+pub const WIRE_VERSION: u32 = 5;

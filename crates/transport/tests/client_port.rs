@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use isegoria_transport::client_port::{
     ClientHello, ClientServer, ClientServerOptions, ClientSink, Connection, ConnectionId, ConnectionLost,
-    ConnectionOptions, LocalPort, OpenError, Opened, ReplySender,
+    ConnectionOptions, LocalPort, OpenError, Opened, Question, ReplySender,
 };
 use isegoria_transport::{Endpoint, Listener, Mismatch, WIRE_VERSION, dial};
 use isegoria_types::{ClientId, NodeId, Outcome, Reply, Request, RequestId};
@@ -43,7 +43,7 @@ impl ClientSink for Echo {
         senders[&connection].flush();
     }
 
-    fn status(&self) -> oneshot::Receiver<String> {
+    fn ask(&self, _: Question) -> oneshot::Receiver<String> {
         let (answer, receiver) = oneshot::channel();
         let _ = answer.send(format!("{{\"arrived\":{}}}", self.arrived.lock().len()));
         receiver
@@ -115,9 +115,9 @@ async fn a_waiting_ask_for_replies_does_not_block_submissions() {
 async fn what_a_node_counts_can_be_asked_beside_other_calls() {
     let (_server, _echo, endpoint) = serve(ClientServerOptions::default()).await;
     let connection = open(&endpoint).await;
-    assert_eq!(within(connection.status()).await.unwrap(), r#"{"arrived":0}"#);
+    assert_eq!(within(connection.ask(Question::Status)).await.unwrap(), r#"{"arrived":0}"#);
     within(connection.submit(requests(0..5, 8))).await.unwrap();
-    assert_eq!(within(connection.status()).await.unwrap(), r#"{"arrived":5}"#);
+    assert_eq!(within(connection.ask(Question::Status)).await.unwrap(), r#"{"arrived":5}"#);
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn a_port_within_the_process_carries_requests_and_replies() {
     let numbers: Vec<u64> =
         within(asks).await.unwrap().unwrap().iter().map(|reply| reply.request.number).collect();
     assert_eq!(numbers, [0, 1]);
-    assert_eq!(connection.status().await.unwrap(), "{\"arrived\":2}");
+    assert_eq!(connection.ask(Question::Status).await.unwrap(), "{\"arrived\":2}");
     drop(connection);
     assert!(echo.senders.lock().is_empty(), "the node hears that the client is gone");
 }

@@ -2,6 +2,7 @@ use crate::{Footprint, Prefix};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// A client session, drawn at random from 64 bits by the client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +32,25 @@ impl fmt::Debug for RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Text that is no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no request; write CLIENT:NUMBER, such as c5f03a:17")]
+pub struct RequestIdError(String);
+
+impl FromStr for RequestId {
+    type Err = RequestIdError;
+
+    /// As it is printed, or with a colon, which needs no quoting in addresses.
+    fn from_str(text: &str) -> Result<RequestId, RequestIdError> {
+        let parse = || {
+            let (client, number) = text.strip_prefix('c')?.split_once(['#', ':'])?;
+            let client = ClientId(u64::from_str_radix(client, 16).ok()?);
+            Some(RequestId { client, number: number.parse().ok()? })
+        };
+        parse().ok_or_else(|| RequestIdError(text.to_owned()))
     }
 }
 
@@ -105,6 +125,20 @@ impl Command {
             generation,
             footprint: Footprint::Everything,
             action,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_it_is_printed() {
+        let request = RequestId { client: ClientId(0xabc), number: 7 };
+        assert_eq!((request.to_string().parse(), "cabc:7".parse()), (Ok(request), Ok(request)));
+        for text in ["", "c", "7", "cabc", "cabc:", "c:7", "cxyz#1", "abc#1", "cabc#-1"] {
+            assert!(text.parse::<RequestId>().is_err(), "{text}");
         }
     }
 }

@@ -25,7 +25,7 @@ mod vertex_map;
 pub use ballot::Ballot;
 pub use batch::{Batch, BatchBuilder, BatchError};
 pub use client::{Outcome, Refusal, Reply, Request};
-pub use command::{Action, ClientId, Command, RequestId};
+pub use command::{Action, ClientId, Command, RequestId, RequestIdError};
 pub use conflict_index::{ConflictIndex, PairwiseIndex};
 pub use conflicts::{Conflicts, ScopeIndex};
 pub use depset::DepSet;

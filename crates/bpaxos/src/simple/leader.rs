@@ -1,6 +1,7 @@
 use crate::Value;
 use crate::simple::message::{Message, Record};
 use crate::simple::node::SimpleNode;
+use isegoria_multileader::tell_added;
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::repeats_at;
 use isegoria_types::{
@@ -67,11 +68,16 @@ impl SimpleNode {
     ) {
         let Some(proposal) = self.proposals.get_mut(vertex) else { return };
         let Stage::Asking { answers, deps: union, .. } = &mut proposal.stage else { return };
+        if answers.is_empty() {
+            union.union(deps);
+        } else {
+            tell_added((vertex, from), union, deps, &mut out.events);
+        }
         answers.insert(from);
-        union.union(deps);
         if !self.layout.quorums.dependency.is_quorum(*answers) {
             return;
         }
+        out.events.push(Event::Answered { vertex, by: *answers });
         let deps = std::mem::take(union);
         let value = Value { batch: proposal.batch.clone(), deps };
         self.propose(vertex, value, out);

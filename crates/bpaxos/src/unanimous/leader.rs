@@ -3,7 +3,7 @@ use crate::unanimous::fast::{Fit, Outlook, outlook, union};
 use crate::unanimous::message::{Message, Record};
 use crate::unanimous::node::UnanimousNode;
 use isegoria_acceptor::Cell;
-use isegoria_multileader::Proposals;
+use isegoria_multileader::{Proposals, tell_answers};
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Peers, Tally, repeats_at};
 use isegoria_types::{Ballot, Batch, DepSet, NodeId, NodeSet, Prefix, Refusal, Vertex};
@@ -105,6 +105,7 @@ impl UnanimousNode {
             Outlook::Chosen(deps) => {
                 let is_every_vote =
                     votes.set() == self.layout.nodes() && votes.iter().all(|(_, vote)| *vote == deps);
+                tell_answers(vertex, votes, &mut out.events);
                 if self.is_basic() {
                     // Its acceptor has promised no more: then its word is as good as all votes.
                     let promised = self.cells.get(vertex).and_then(Cell::promised);
@@ -120,6 +121,7 @@ impl UnanimousNode {
                 self.announce((vertex, Ballot::initial(self.own)), Value { batch, deps }, told, out);
             }
             Outlook::Slow(deps) => {
+                tell_answers(vertex, votes, &mut out.events);
                 proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
                 out.events.push(Event::Path { vertex, fast: false });
                 self.note_proposed(vertex, &deps, out);

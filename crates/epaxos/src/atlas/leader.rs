@@ -2,7 +2,7 @@ use crate::Value;
 use crate::atlas::choose::{Collected, Outlook, outlook};
 use crate::atlas::message::{Message, Record};
 use crate::atlas::node::AtlasNode;
-use isegoria_multileader::Proposals;
+use isegoria_multileader::{Proposals, tell_answers};
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Peers, Tally, repeats_at};
 use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
@@ -124,6 +124,7 @@ impl AtlasNode {
                 let told = (!is_every_answer).then(|| deps.clone());
                 let answered = acks.set();
                 out.persist(Record::FastChosen { vertex, deps: deps.clone(), quorum });
+                tell_answers(vertex, acks, &mut out.events);
                 out.events.push(Event::Path { vertex, fast: true });
                 self.note_proposed(vertex, &deps, out);
                 let (ballot, value) = (Ballot::initial(self.own), Value { batch, deps });
@@ -134,6 +135,7 @@ impl AtlasNode {
                 self.decide(vertex, value, out);
             }
             Outlook::Slow(deps) => {
+                tell_answers(vertex, acks, &mut out.events);
                 proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
                 out.events.push(Event::Path { vertex, fast: false });
                 self.note_proposed(vertex, &deps, out);

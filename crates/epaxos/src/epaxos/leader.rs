@@ -3,7 +3,7 @@ use crate::epaxos::choose::{Outlook, outlook};
 use crate::epaxos::instance::PreAccepted;
 use crate::epaxos::message::{Message, Record};
 use crate::epaxos::node::EpaxosNode;
-use isegoria_multileader::Proposals;
+use isegoria_multileader::{Proposals, tell_answers};
 use isegoria_node::{Event, Outbox};
 use isegoria_proposer::{Peers, Tally, repeats_at};
 use isegoria_types::{Ballot, Batch, DepSet, Footprint, NodeId, NodeSet, Prefix, Refusal, Vertex};
@@ -140,6 +140,7 @@ impl EpaxosNode {
             Outlook::Fast => {
                 let deps = oks.get(self.own).expect("its own answer").clone();
                 out.persist(Record::FastChosen { vertex });
+                tell_answers(vertex, oks, &mut out.events);
                 out.events.push(Event::Path { vertex, fast: true });
                 self.note_proposed(vertex, &deps, out);
                 let value = Value { batch, deps };
@@ -151,6 +152,7 @@ impl EpaxosNode {
                 self.decide(vertex, value, out);
             }
             Outlook::Slow(deps) => {
+                tell_answers(vertex, oks, &mut out.events);
                 proposal.stage = Stage::Slow { deps: deps.clone(), votes: NodeSet::EMPTY };
                 out.events.push(Event::Path { vertex, fast: false });
                 self.note_proposed(vertex, &deps, out);

@@ -79,6 +79,12 @@ impl Column {
         self.slots[offset] = word;
     }
 
+    /// The cells above the base, by number.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (u64, u32)> {
+        let slots = (self.base..).zip(&self.slots);
+        slots.filter(|(_, word)| **word & EXECUTED == 0).map(|(number, word)| (number, *word))
+    }
+
     /// Gives the unexecuted vertex `number` a cell.
     pub(super) fn set_cell(&mut self, number: u64, cell: u32) {
         assert!(cell < EXECUTED, "cell index {cell} out of range");

@@ -128,6 +128,25 @@ impl Forest {
         }
     }
 
+    /// The same, changing nothing.
+    pub(super) fn root(&self, cell: u32) -> u32 {
+        let mut cell = cell;
+        while self.at(cell).parent != cell {
+            cell = self.at(cell).parent;
+        }
+        cell
+    }
+
+    /// The unchosen vertex that the component of `cell` waits for in the end.
+    pub(super) fn blocker(&self, cell: u32) -> Option<Vertex> {
+        let mut root = self.root(cell);
+        while self.at(root).waits_on != NONE {
+            root = self.root(self.at(root).waits_on);
+        }
+        let top = self.at(root);
+        (top.state == State::Unchosen).then_some(top.vertex)
+    }
+
     /// What the component of `root` depends on, and the leader to look at first.
     pub(super) fn deps(&self, root: u32) -> (&DepSet, usize) {
         (&self.at(root).deps, usize::from(self.at(root).column))

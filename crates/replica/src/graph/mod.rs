@@ -27,6 +27,9 @@
 
 mod column;
 mod forest;
+mod view;
+
+pub use view::Unexecuted;
 
 use column::{Column, Slot};
 use forest::Forest;

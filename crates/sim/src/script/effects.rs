@@ -3,7 +3,7 @@ use super::host::{Host, Process};
 use super::network::{Letter, Wire};
 use super::text;
 use super::verbs::{Msg, NodeOf, Script};
-use isegoria_node::{Effect, Evidence, Input, Node, Outbox, Weight};
+use isegoria_node::{Effect, Event, Evidence, Input, Node, Outbox, Weight};
 use isegoria_replica::{Installed, ReplicaOutbox};
 use isegoria_types::{Batch, NodeId, NodeSet, Order};
 
@@ -96,6 +96,8 @@ impl<D: Dialect> Script<D> {
                     let refusal = text::refusal(&refusal);
                     self.trace.effect(&format!("{own} refuses {batch:?}: {refusal}"));
                 }
+                // These are for whoever asks about a command: traces have the messages themselves.
+                Effect::Event(Event::Answered { .. } | Event::Added { .. }) => {}
                 Effect::Event(event) => self.trace.effect(&format!("{own} event  {}", text::event(&event))),
             }
         }

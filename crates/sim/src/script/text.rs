@@ -115,6 +115,8 @@ pub(super) fn event(event: &Event) -> String {
         Event::Proposed { vertex, conflicting: true } => format!("Proposed {vertex} conflicting"),
         Event::Proposed { vertex, conflicting: false } => format!("Proposed {vertex}"),
         Event::Path { vertex, fast } => format!("Path {vertex} {}", if *fast { "fast" } else { "slow" }),
+        Event::Answered { vertex, by } => format!("Answered {vertex} by {by:?}"),
+        Event::Added { vertex, by, deps } => format!("Added to {vertex} by {by}: {deps:?}"),
         Event::RecoveryStarted { vertex, ballot } => format!("RecoveryStarted {vertex} {ballot}"),
         Event::NoopProposed { vertex } => format!("NoopProposed {vertex}"),
         Event::HeldBack { at } => format!("HeldBack at {at}"),

@@ -1,6 +1,6 @@
 use super::local::Local;
 use super::remote::Remote;
-use super::{ClientHello, LocalPort, Opened};
+use super::{ClientHello, LocalPort, Opened, Question};
 use crate::{Endpoint, FRAME_BYTES_MAX, Mismatch};
 use isegoria_types::{Reply, Request};
 use std::io;
@@ -127,14 +127,14 @@ impl Connection {
         }
     }
 
-    /// What the node counts and holds at this moment, as JSON.
+    /// What the node knows of itself at this moment, as JSON.
     ///
     /// # Errors
     /// If the connection was lost.
-    pub async fn status(&self) -> Result<String, ConnectionLost> {
+    pub async fn ask(&self, question: Question) -> Result<String, ConnectionLost> {
         match &self.way {
-            Way::Remote(remote) => remote.status().await,
-            Way::Local(local) => local.status().await,
+            Way::Remote(remote) => remote.ask(question).await,
+            Way::Local(local) => local.ask(question).await,
         }
     }
 }

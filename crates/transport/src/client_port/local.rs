@@ -1,5 +1,5 @@
 use super::reply_queue::ReplyQueue;
-use super::{ClientSink, ConnectionId, ConnectionLost, Opened, ReplySender};
+use super::{ClientSink, ConnectionId, ConnectionLost, Opened, Question, ReplySender};
 use isegoria_types::{Reply, Request};
 use std::fmt;
 use std::sync::Arc;
@@ -122,8 +122,8 @@ impl Local {
         }
     }
 
-    pub(super) async fn status(&self) -> Result<String, ConnectionLost> {
-        self.sink.status().await.map_err(|_| ConnectionLost)
+    pub(super) async fn ask(&self, question: Question) -> Result<String, ConnectionLost> {
+        self.sink.ask(question).await.map_err(|_| ConnectionLost)
     }
 
     fn is_lost(&self) -> bool {

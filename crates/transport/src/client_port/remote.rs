@@ -1,5 +1,5 @@
 use super::service::{PortRequest, PortResponse};
-use super::{ClientHello, ConnectionLost, ConnectionOptions, OpenError, Opened};
+use super::{ClientHello, ConnectionLost, ConnectionOptions, OpenError, Opened, Question};
 use crate::codec::{ENVELOPE_BYTES, caller_transport};
 use crate::{Endpoint, dial};
 use isegoria_types::{Reply, Request};
@@ -96,9 +96,9 @@ impl Remote {
         }
     }
 
-    pub(super) async fn status(&self) -> Result<String, ConnectionLost> {
-        match self.call(PortRequest::Status {}).await {
-            Ok(PortResponse::Status(text)) => Ok(text),
+    pub(super) async fn ask(&self, question: Question) -> Result<String, ConnectionLost> {
+        match self.call(PortRequest::Ask { question }).await {
+            Ok(PortResponse::Ask(text)) => Ok(text),
             _ => Err(ConnectionLost),
         }
     }

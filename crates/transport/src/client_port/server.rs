@@ -1,6 +1,6 @@
 use super::reply_queue::ReplyQueue;
 use super::service::{PortRequest, PortResponse};
-use super::{Opened, ReplySender};
+use super::{Opened, Question, ReplySender};
 use crate::calls::{Calls, Closed};
 use crate::codec::{ENVELOPE_BYTES, server_transport};
 use crate::{FRAME_BYTES_MAX, Listener, LogLimit, Stream};
@@ -26,8 +26,8 @@ pub trait ClientSink: Send + Sync + 'static {
     fn opened(&self, connection: ConnectionId, replies: ReplySender);
     /// Requests, in the order in which the client sent them.
     fn submit(&self, connection: ConnectionId, requests: Vec<Request>);
-    /// Asks for what the node counts, as JSON; it is dropped when the node stops, or counts nothing.
-    fn status(&self) -> oneshot::Receiver<String> {
+    /// Asks for what the node knows of itself, as JSON; it is dropped when the node stops, or knows nothing.
+    fn ask(&self, _: Question) -> oneshot::Receiver<String> {
         oneshot::channel().1
     }
     /// The client is gone; its replies would be dropped.
@@ -226,10 +226,10 @@ impl<'a> Session<'a> {
                 }
                 Ok(())
             }
-            PortRequest::Status {} => {
+            PortRequest::Ask { question } => {
                 // One at a time: the next call of this client waits, so that asking is bounded, too.
-                let text = self.shared.sink.status().await.map_err(|_| Closed::Stopping)?;
-                self.calls.answer(request_id, PortResponse::Status(text)).await
+                let text = self.shared.sink.ask(question).await.map_err(|_| Closed::Stopping)?;
+                self.calls.answer(request_id, PortResponse::Ask(text)).await
             }
             PortRequest::Open { .. } => Err(Closed::NoHello),
         }

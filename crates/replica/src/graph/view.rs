@@ -1,0 +1,106 @@
+//! What is committed and not executed, for people to look at.
+
+use super::GraphOrder;
+use super::column::Slot;
+use isegoria_types::{NodeId, Vertex};
+
+/// A vertex that is not executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unexecuted {
+    /// The vertex.
+    pub vertex: Vertex,
+    /// Whether it is committed; otherwise others wait for that.
+    pub is_committed: bool,
+    /// Of each leader the last vertex that its component depends on and that is not executed, but itself:
+    /// those before it are meant as well.
+    pub depends_on: Vec<Vertex>,
+}
+
+impl GraphOrder {
+    /// The vertices that are committed and not executed, and those that they wait for: of each leader the
+    /// lowest, at most `count_max` together, and how many are left out.
+    #[must_use]
+    pub fn unexecuted(&self, count_max: usize) -> (Vec<Unexecuted>, usize) {
+        let (mut shown, mut left_out) = (Vec::new(), 0);
+        for (index, column) in self.columns.iter().enumerate() {
+            for (number, cell) in column.cells() {
+                if shown.len() == count_max {
+                    left_out += 1;
+                    continue;
+                }
+                let vertex = Vertex::new(NodeId::new(index), number);
+                let is_committed = self.forest.is_waiting(cell);
+                let depends_on = if is_committed { self.depends_on(vertex, cell) } else { Vec::new() };
+                shown.push(Unexecuted { vertex, is_committed, depends_on });
+            }
+        }
+        (shown, left_out)
+    }
+
+    /// The unchosen vertex without which this one cannot be executed; none if it is executed, or not committed.
+    #[must_use]
+    pub fn waits_for(&self, vertex: Vertex) -> Option<Vertex> {
+        let Slot::Cell(cell) = self.columns.get(vertex.leader.index())?.slot(vertex.number) else {
+            return None;
+        };
+        self.forest.is_waiting(cell).then(|| self.forest.blocker(cell)).flatten()
+    }
+
+    fn depends_on(&self, vertex: Vertex, cell: u32) -> Vec<Vertex> {
+        let deps = self.forest.deps(self.forest.root(cell)).0.as_prefix();
+        let last = |(leader, below): (NodeId, u64)| {
+            let column = &self.columns[leader.index()];
+            let top = column.limit().min(below);
+            let other = |number: &u64| Vertex::new(leader, *number) != vertex;
+            let open = |number: &u64| !matches!(column.slot(*number), Slot::Executed);
+            let number = (column.base()..top).rev().filter(other).take(LOOK_MAX).find(open)?;
+            Some(Vertex::new(leader, number))
+        };
+        deps.iter().filter_map(last).collect()
+    }
+}
+
+/// How many executed vertices are passed in search of one that is not.
+const LOOK_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Progress;
+    use isegoria_types::DepSet;
+
+    fn vertex(leader: usize, number: u64) -> Vertex {
+        Vertex::new(NodeId::new(leader), number)
+    }
+
+    fn commit(order: &mut GraphOrder, vertex: Vertex, deps: &[Vertex]) {
+        let mut set = DepSet::default();
+        deps.iter().for_each(|dependency| set.insert(*dependency));
+        order.commit(vertex, set, &mut Progress::default());
+    }
+
+    #[test]
+    fn who_waits_is_shown_with_what_it_waits_for() {
+        let mut order = GraphOrder::default();
+        let [a, b, c, d] = [vertex(0, 0), vertex(1, 0), vertex(0, 1), vertex(2, 0)];
+        commit(&mut order, c, &[a, b]);
+        commit(&mut order, b, &[c, d]);
+        let (shown, left_out) = order.unexecuted(100);
+        let line = |vertex, is_committed, depends_on: &[Vertex]| Unexecuted {
+            vertex,
+            is_committed,
+            depends_on: depends_on.to_vec(),
+        };
+        let blocker = order.waits_for(c).expect("it waits");
+        assert!([a, d].contains(&blocker), "{blocker}");
+        assert_eq!((order.waits_for(a), left_out), (None, 0));
+        assert!(shown.contains(&line(blocker, false, &[])), "{shown:?}");
+        let waiting: Vec<Vertex> =
+            shown.iter().filter(|one| one.is_committed).map(|one| one.vertex).collect();
+        assert_eq!(waiting, [c, b]);
+        assert_eq!(order.unexecuted(1).1, shown.len() - 1);
+        commit(&mut order, a, &[]);
+        commit(&mut order, d, &[]);
+        assert_eq!((order.unexecuted(100), order.waits_for(c)), ((Vec::new(), 0), None));
+    }
+}

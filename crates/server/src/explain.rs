@@ -1,0 +1,110 @@
+use crate::failure::Failure;
+use clap::Args;
+use isegoria::{ClusterConfig, Endpoint};
+use isegoria_client::{ClientOptions, Question, ask};
+use isegoria_types::RequestId;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// `isegoria explain`
+#[derive(Args)]
+#[command(after_help = "\
+Tells by which path a command was decided, on whose word, who named which dependency, what it waited for, and how long
+each stage took. The node at which it entered keeps the last 1,024 batches; all nodes are asked. Answers of unknown
+outcome name their command, and `isegoria client --id` says the one that it sent.
+
+Exit codes: 0 it is told; 1 no node knows the command, or none answers; 2 bad usage or configuration.
+
+Examples:
+  isegoria client --id put name Ada
+  isegoria explain --connect 127.0.0.1:7101,127.0.0.1:7103 c5f03a:0
+  isegoria explain --config cluster.toml c5f03a:0 --json")]
+pub(crate) struct ExplainArgs {
+    /// The command, CLIENT:NUMBER
+    command: RequestId,
+    /// The cluster's configuration: all its nodes are asked
+    #[arg(long, value_name = "FILE", required_unless_present = "connect")]
+    config: Option<PathBuf>,
+    /// Client ports of the nodes to ask, HOST:PORT or unix:/path
+    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', conflicts_with = "config")]
+    connect: Vec<String>,
+    /// Print the story as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: ExplainArgs) -> Result<ExitCode, Failure> {
+    let endpoints: Vec<Endpoint> = match &args.config {
+        Some(file) => {
+            ClusterConfig::from_file(file)?.nodes.into_iter().filter_map(|node| node.client).collect()
+        }
+        None => crate::client::endpoints(&args.connect)?,
+    };
+    let mut silent = None;
+    for endpoint in &endpoints {
+        let said = match ask(endpoint, Question::Explain(args.command), ClientOptions::default()).await {
+            Ok(said) => said,
+            Err(error) => {
+                silent = Some(error.to_string());
+                continue;
+            }
+        };
+        let story: Value = serde_json::from_str(&said)
+            .map_err(|error| Failure::failed(format!("{endpoint} said no JSON: {error}")))?;
+        if !story.is_null() {
+            match args.json {
+                true => println!("{story:#}"),
+                false => lines(&story).iter().for_each(|line| println!("{line}")),
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Err(Failure::failed(match silent {
+        Some(error) => format!("no node that answers knows {}: {error}", args.command),
+        None => format!("no node knows {}: each keeps the last ones that entered there", args.command),
+    }))
+}
+
+/// The story for people.
+fn lines(story: &Value) -> Vec<String> {
+    let text = |name: &str| story[name].as_str().unwrap_or("–").to_owned();
+    let list = |value: &Value| {
+        let names: Vec<&str> = value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+    };
+    let ms = |name: &str| match story["us"][name].as_f64() {
+        Some(us) => format!("{:.3} ms", us / 1e3),
+        None => "–".to_owned(),
+    };
+    let mut lines = vec![
+        format!("command       {}, one of {} in its batch", text("command"), story["batch"]),
+        format!("place         {}", text("place")),
+        format!("path          {}", text("path")),
+        format!("on the word of {}", list(&story["answered_by"])),
+    ];
+    for added in story["added"].as_array().into_iter().flatten() {
+        let by = added["by"].as_str().unwrap_or("–");
+        lines.push(format!("              {by} named {} and all before it", list(&added["dependencies"])));
+    }
+    if let Some(vertex) = story["waited_for"].as_str() {
+        lines.push(format!("waited for    {vertex}, which was not chosen"));
+    }
+    if story["component_size"].as_u64() > Some(1) {
+        lines.push(format!(
+            "component     {} vertices: {}",
+            story["component_size"],
+            list(&story["component"])
+        ));
+    }
+    for (title, name) in [
+        ("in its batch", "waiting_for_batch"),
+        ("dependencies", "learning_dependencies"),
+        ("deciding", "deciding"),
+        ("execution", "waiting_for_execution"),
+        ("all together", "all"),
+    ] {
+        lines.push(format!("{title:<14}{}", ms(name)));
+    }
+    lines
+}
