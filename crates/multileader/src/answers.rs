@@ -5,11 +5,12 @@ use isegoria_types::{DepSet, NodeId, Vertex};
 /// What is told of the answers with which the leader of `vertex` knows what it depends on: who gave
 /// them, and who named more than its own, or than those before.
 pub fn tell_answers(vertex: Vertex, answers: &Tally<DepSet>, events: &mut Vec<Event>) {
-    let mut known = answers.get(vertex.leader).cloned();
-    for (by, said) in answers.iter() {
-        match &mut known {
-            None => known = Some(said.clone()),
-            Some(known) => tell_added((vertex, by), known, said, events),
+    let first = answers.get(vertex.leader).or_else(|| answers.iter().next().map(|(_, said)| said));
+    let is_more = |said: &DepSet, known: &DepSet| !known.as_prefix().covers(said.as_prefix());
+    if let Some(first) = first.filter(|first| answers.iter().any(|(_, said)| is_more(said, first))) {
+        let mut known = first.clone();
+        for (by, said) in answers.iter() {
+            tell_added((vertex, by), &mut known, said, events);
         }
     }
     events.push(Event::Answered { vertex, by: answers.set() });

@@ -393,7 +393,12 @@ impl<N: Node> NodeLoop<N> {
 
     fn on_commit(&mut self, order: Order, batch: Batch) -> Result<(), LoopError> {
         let place = order.place();
-        let waiting = batch.iter().next().and_then(|command| self.clients.waiting(command.request));
+        let may_be_ours = match &order {
+            Order::Vertex(vertex, _) => vertex.leader == self.own,
+            Order::Slot { .. } => self.clients.pending_count() > 0,
+        };
+        let first = if may_be_ours { batch.iter().next() } else { None };
+        let waiting = first.and_then(|command| self.clients.waiting(command.request));
         if let Some((_, since)) = waiting {
             self.stats.commit.note(self.now - since);
         }
