@@ -10,6 +10,8 @@ pub struct Graph {
     pub edges: Vec<(usize, usize)>,
     /// Vertices that are left out, because there are too many.
     pub left_out_count: u64,
+    /// Committed vertices or slots that are not executed.
+    pub waiting_count: u64,
 }
 
 /// A vertex.

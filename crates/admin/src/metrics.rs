@@ -13,8 +13,11 @@ type Metric = (&'static str, Kind, &'static str, fn(&Stats) -> f64);
 
 use Kind::{Counter, Gauge};
 
-const METRICS: [Metric; 41] = [
+const METRICS: [Metric; 42] = [
     ("learner", Gauge, "1 if the process only follows the others.", |s| f64::from(u8::from(s.is_learner))),
+    ("refusing", Gauge, "1 if all requests are refused: the disk is full or does not keep up.", |s| {
+        f64::from(u8::from(s.is_refusing))
+    }),
     ("peers_connected", Gauge, "Other nodes that this one has a link to.", |s| count(s.peer_count)),
     ("commands_applied_total", Counter, "Commands applied to the state machine.", |s| count(s.applied_count)),
     ("replies_total", Counter, "Answers given to clients.", |s| count(s.reply_count)),
@@ -96,7 +99,8 @@ fn count(count: u64) -> f64 {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { count(part) / count(whole) }
+    // Of nothing there is no share: a protocol without a fast path has no bad one.
+    if whole == 0 { f64::NAN } else { count(part) / count(whole) }
 }
 
 /// Everything that a node counts, as Prometheus reads it.

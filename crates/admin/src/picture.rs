@@ -48,10 +48,11 @@ pub fn svg(graph: &Graph) -> String {
             node.name
         );
     }
-    let note = match (graph.vertices.is_empty(), graph.left_out_count) {
-        (true, _) => "everything committed is executed".to_owned(),
-        (false, 0) => String::new(),
-        (false, more) => format!("and {more} more"),
+    let note = match (graph.vertices.is_empty(), graph.waiting_count, graph.left_out_count) {
+        (true, 0, _) => "everything committed is executed".to_owned(),
+        (true, waiting, _) => format!("{waiting} committed slots wait for one before them"),
+        (false, _, 0) => String::new(),
+        (false, _, more) => format!("and {more} more"),
     };
     let _ = writeln!(picture, "<text x=\"20\" y=\"{}\">{note}</text>\n</svg>", height - 8);
     picture
@@ -104,7 +105,12 @@ mod tests {
 
     fn graph(count: usize, edges: &[(usize, usize)]) -> Graph {
         let node = |number| Node { name: format!("n1.{number}"), is_chosen: number > 0 };
-        Graph { vertices: (0..count).map(node).collect(), edges: edges.to_vec(), left_out_count: 0 }
+        Graph {
+            vertices: (0..count).map(node).collect(),
+            edges: edges.to_vec(),
+            left_out_count: 0,
+            waiting_count: 1,
+        }
     }
 
     #[test]

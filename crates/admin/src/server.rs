@@ -1,4 +1,5 @@
 use crate::graph::{Graph, dot};
+use crate::guest::Guest;
 use crate::metrics::metrics;
 use crate::picture::svg;
 use axum::Router;
@@ -9,15 +10,19 @@ use axum::routing::get;
 use isegoria_client::{ClientOptions, Question, ask};
 use isegoria_runtime::Stats;
 use isegoria_transport::client_port::{Connection, LocalPort};
-use isegoria_transport::{Endpoint, Listener, Stream};
+use isegoria_transport::{Endpoint, Listener};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How long a node may take to answer about itself.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Connections at once; others wait.
+const CONNECTION_COUNT_MAX: usize = 64;
 
 /// What is shown, and of whom.
 #[derive(Clone, Debug)]
@@ -55,23 +60,28 @@ impl AdminServer {
             .route("/graph.svg", get(graph_svg))
             .route("/explain", get(explain))
             .with_state(Arc::new(shown));
+        let port = Port { listener, permits: Arc::new(Semaphore::new(CONNECTION_COUNT_MAX)) };
         let serving = async move {
             // It ends with the task.
-            let _ = axum::serve(Port(listener), router).await;
+            let _ = axum::serve(port, router).await;
         };
         AdminServer { _task: AbortOnDropHandle::new(tokio::spawn(serving)) }
     }
 }
 
-/// A listener as axum wants it.
-struct Port(Listener);
+/// A listener as axum wants it, for few connections at once, each for a while.
+struct Port {
+    listener: Listener,
+    permits: Arc<Semaphore>,
+}
 
 impl axum::serve::Listener for Port {
-    type Io = Stream;
+    type Io = Guest;
     type Addr = ();
 
-    async fn accept(&mut self) -> (Stream, ()) {
-        (self.0.accept().await, ())
+    async fn accept(&mut self) -> (Guest, ()) {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
+        (Guest::new(self.listener.accept().await, permit), ())
     }
 
     fn local_addr(&self) -> std::io::Result<()> {
@@ -121,6 +131,9 @@ async fn readyz(State(shown): Node) -> Result<&'static str, Unavailable> {
             "the node is a learner: it follows the others and takes no commands".to_owned(),
         ));
     }
+    if stats.is_refusing {
+        return Err(Unavailable("the disk is full or does not keep up: all commands are refused".to_owned()));
+    }
     if 2 * (stats.peer_count + 1) <= shown.node_count as u64 {
         let count = stats.peer_count;
         return Err(Unavailable(format!(
@@ -151,7 +164,7 @@ async fn cluster(State(shown): Node) -> axum::Json<Value> {
             options.connection.call_ms = 500;
             ask(endpoint, Question::Status, options).await.ok()
         };
-        let stats: Option<Value> = said.and_then(|text| serde_json::from_str(&text).ok());
+        let stats: Option<Stats> = said.and_then(|text| serde_json::from_str(&text).ok());
         json!({ "node": name, "stats": stats })
     };
     let nodes = futures::future::join_all(shown.nodes.iter().map(one)).await;

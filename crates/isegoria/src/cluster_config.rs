@@ -272,8 +272,12 @@ impl ClusterConfig {
         let mut names = BTreeMap::new();
         let mut addresses: BTreeMap<String, String> = BTreeMap::new();
         for node in &self.nodes {
-            if node.name.is_empty() || node.name.contains(['/', ' ']) {
-                return refuse(format!("node name `{}`: use letters, digits and dashes", node.name));
+            let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+            if node.name.is_empty() || node.name.starts_with('.') || !node.name.chars().all(is_plain) {
+                return refuse(format!(
+                    "node name `{}`: use letters, digits, dashes, underscores and dots",
+                    node.name
+                ));
             }
             if names.insert(node.name.clone(), ()).is_some() {
                 return refuse(format!("node name `{}` is used twice; give every node its own", node.name));
@@ -446,6 +450,8 @@ mod tests {
             (config("[quorum]\nsystem = \"grid\"\nrows = 2\ncolumns = 2"), "needs 4 nodes"),
             (config("").replace("h:2\"", "h:1\""), "address h:1 is given to peer of n1 and to peer of n2"),
             (config("").replace("\"n2\"", "\"n1\""), "used twice"),
+            (config("").replace("\"n2\"", "\"<b>\""), "letters, digits"),
+            (config("").replace("\"n2\"", "\"../n2\""), "letters, digits"),
             (config("").replace("simple-bpaxos", "paxos-2"), "unknown protocol `paxos-2`"),
             (config("[geo]\nsites = [\"a\"]\nrtt_ms = [[0]]"), "geo.sites"),
             (config("[geo]\nsites = [\"a\", \"b\", \"c\"]\nrtt_ms = [[0], [0], [0]]"), "geo.rtt_ms"),

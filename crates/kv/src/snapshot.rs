@@ -52,7 +52,9 @@ impl Snapshot for Kv {
         }
         while first == FORMAT && read_entry(from, &mut entry)? {
             let (key, piece): (Bytes, Piece) = postcard::from_bytes(&entry).map_err(invalid)?;
-            restored.add(key, piece).ok_or_else(|| invalid("a key that holds two kinds of value"))?;
+            restored
+                .add(key, piece)
+                .ok_or_else(|| invalid("a key that holds nothing, or two kinds of value"))?;
         }
         *self = restored;
         Ok(())
@@ -60,9 +62,14 @@ impl Snapshot for Kv {
 }
 
 impl Kv {
-    /// Adds a piece to the collection that it is of; none if the key holds something else.
+    /// Adds a piece to the collection that it is of; none if there is nothing in it, or the key holds
+    /// something else.
     fn add(&mut self, key: Bytes, piece: Piece) -> Option<()> {
-        if self.map.get(&key).is_some() {
+        let is_empty = match &piece {
+            Piece::Hash(pairs) => pairs.is_empty(),
+            Piece::Set(values) | Piece::List(values) => values.is_empty(),
+        };
+        if is_empty || self.map.get(&key).is_some() {
             return None;
         }
         let empty = match &piece {
@@ -214,7 +221,7 @@ mod tests {
     fn nonsense_is_an_error() {
         let entry = |bytes: Vec<u8>| {
             let mut snapshot = [FORMAT.to_le_bytes(), 0u64.to_le_bytes()].concat();
-            snapshot.extend((bytes.len() as u32).to_le_bytes());
+            snapshot.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
             snapshot.extend(bytes);
             snapshot.extend(0u32.to_le_bytes());
             Kv::default().restore(&mut &snapshot[..])
@@ -222,6 +229,7 @@ mod tests {
         // A hash that says that it has very many fields.
         assert!(entry([vec![0, 0], vec![255; 9], vec![1]].concat()).is_err());
         assert!(entry(vec![0, 9, 0]).is_err());
+        assert!(entry(vec![0, 1, 0]).is_err(), "an empty set");
         assert!(entry(postcard::to_stdvec(&("k", Piece::Set(vec![bytes("m")]))).unwrap()).is_ok());
     }
 

@@ -21,8 +21,10 @@ const READ_BYTES: usize = 16 * 1024;
 const READ_AHEAD_BYTES: usize = 4 << 20;
 /// A buffer that grew beyond this is given back when it is empty, bytes.
 const SPARE_BYTES: usize = 64 * 1024;
-/// An answer of this size is acknowledged at once, bytes: until then every replica keeps it.
+/// An answer of this size is acknowledged soon, bytes: until then every replica keeps it.
 const LARGE_ANSWER_BYTES: usize = 64 * 1024;
+/// How soon.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(100);
 
 /// One connection of a client.
 pub(crate) struct Connection<'a> {
@@ -37,6 +39,8 @@ pub(crate) struct Connection<'a> {
     session: Option<Lease<'a>>,
     /// Whether the replicas keep a large answer for it.
     owes: bool,
+    /// Whether the client sends no more.
+    ended: bool,
     shared: &'a Shared,
 }
 
@@ -44,7 +48,17 @@ impl<'a> Connection<'a> {
     pub(crate) fn new(stream: Stream, id: u64, shared: &'a Shared) -> Connection<'a> {
         let intake = Intake::new(id, shared.options.request_bytes_max);
         let (read, written) = (BytesMut::new(), BytesMut::new());
-        Connection { stream, intake, read, written, begun: None, session: None, owes: false, shared }
+        Connection {
+            stream,
+            intake,
+            read,
+            written,
+            begun: None,
+            session: None,
+            owes: false,
+            ended: false,
+            shared,
+        }
     }
 
     /// Serves it until either side ends it.
@@ -66,8 +80,18 @@ impl<'a> Connection<'a> {
 
     /// Reads more; waits for the rest of a request for a while only.
     async fn read(&mut self) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
         spare(&mut self.read);
         self.read.reserve(READ_BYTES);
+        if self.owes {
+            // Whoever asks again soon acknowledges by that.
+            match timeout(ACKNOWLEDGE_AFTER, self.stream.read_buf(&mut self.read)).await {
+                Ok(count) => return count,
+                Err(_) => self.acknowledge().await,
+            }
+        }
         if !self.intake.is_within(&self.read) {
             return self.stream.read_buf(&mut self.read).await;
         }
@@ -75,48 +99,55 @@ impl<'a> Connection<'a> {
         timeout_at(begun + self.patience(), self.stream.read_buf(&mut self.read)).await?
     }
 
-    /// Has everything done, and answers.
+    /// Has everything done, and answers as it is done.
     async fn serve(&mut self, mut pack: Pack) -> io::Result<After> {
-        let (mut commands, mut replies) = (std::mem::take(&mut pack.commands), Vec::new());
-        let mut after = if pack.closes { After::Close } else { After::GoOn };
-        let mut failure = None;
+        let mut commands = std::mem::take(&mut pack.commands);
         // What had no room in one answer goes with the next request.
         while !commands.is_empty() {
             match self.submit(&mut commands, pack.is_transaction).await {
-                Ok(more) => replies.extend(more),
+                Ok(replies) => pack.answer(replies, None, &mut self.written),
                 Err(failed) => {
-                    after = if failed.nothing_was_done { after } else { After::Close };
-                    failure = Some(failed.text);
-                    break;
+                    pack.closes |= !failed.nothing_was_done;
+                    pack.answer(Vec::new(), Some(&failed.text), &mut self.written);
+                    commands.clear();
                 }
             }
+            self.write().await?;
         }
-        pack.answer(replies, failure.as_deref(), &mut self.written);
+        pack.answer(Vec::new(), None, &mut self.written);
         self.write().await?;
-        if self.owes && self.read.is_empty() {
-            self.acknowledge().await;
-        }
-        Ok(after)
+        Ok(if pack.closes { After::Close } else { After::GoOn })
     }
 
     /// Writes all; waits for a client that takes nothing for a while only, and reads meanwhile.
     async fn write(&mut self) -> io::Result<()> {
         while self.written.has_remaining() {
             let (stream, written, read) = (&mut self.stream, &mut self.written, &mut self.read);
+            // What it has sent is answered, even if it sends no more.
+            let ended = &mut self.ended;
             let progress = std::future::poll_fn(|context| {
                 if let Poll::Ready(wrote) = poll_write_buf(Pin::new(stream), context, written) {
-                    return Poll::Ready(wrote);
+                    return Poll::Ready(wrote.and_then(|count| match count {
+                        0 => Err(io::ErrorKind::WriteZero.into()),
+                        _ => Ok(()),
+                    }));
                 }
-                if read.len() < READ_AHEAD_BYTES {
-                    read.reserve(READ_BYTES);
-                    return poll_read_buf(Pin::new(stream), context, read);
+                if *ended || read.len() >= READ_AHEAD_BYTES {
+                    return Poll::Pending;
                 }
-                Poll::Pending
+                read.reserve(READ_BYTES);
+                match poll_read_buf(Pin::new(stream), context, read) {
+                    Poll::Ready(Ok(0)) => {
+                        *ended = true;
+                        Poll::Pending
+                    }
+                    Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Pending => Poll::Pending,
+                }
             });
             let patience = Duration::from_millis(self.shared.options.stalled_ms);
-            if timeout(patience, progress).await?? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            timeout(patience, progress).await??;
         }
         spare(&mut self.written);
         Ok(())

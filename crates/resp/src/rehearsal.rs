@@ -26,6 +26,7 @@ pub fn rehearse(bytes: &[u8], pieces: &[usize], request_bytes_max: usize) -> (Ve
         let replies = vec![Reply::Ok; pack.commands.len()];
         commands.append(&mut pack.commands);
         pack.answer(replies, None, &mut said);
+        pack.answer(Vec::new(), None, &mut said);
         if closes {
             break;
         }

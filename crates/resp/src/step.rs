@@ -2,9 +2,12 @@ use crate::commands::{CONNECTION_COMMANDS, NoCommand, data_commands, interpret, 
 use crate::protocol::{self, Protocol, encode};
 use bytes::{Bytes, BytesMut};
 use isegoria_kv::redis::{Command, Reply, integer};
+use std::collections::VecDeque;
 
 /// The most commands of one request to the cluster.
 const COMMAND_COUNT_MAX: usize = 1024;
+/// What a queued command takes besides its words, bytes, about.
+const PART_BYTES: usize = 64;
 /// A request to the cluster takes no further command beyond this, bytes.
 const PACK_BYTES: usize = 256 * 1024;
 
@@ -16,7 +19,7 @@ pub(crate) struct Pack {
     /// Whether they are those of a transaction.
     pub(crate) is_transaction: bool,
     /// What is said to each request.
-    answers: Vec<(Protocol, Answer)>,
+    answers: VecDeque<(Protocol, Answer)>,
     byte_count: usize,
     /// Whether the connection ends after these.
     pub(crate) closes: bool,
@@ -54,36 +57,38 @@ impl Pack {
     pub(crate) fn fail(&mut self, text: &str) {
         let mut said = BytesMut::new();
         protocol::error(&mut said, &format!("ERR {text}"));
-        self.answers.push((Protocol::Two, Answer::Said(said.freeze())));
+        self.answers.push_back((Protocol::Two, Answer::Said(said.freeze())));
         self.closes = true;
     }
 
-    /// Writes the answers: the first commands were replied to, and the others were not done because of a
-    /// failure, the text of an error.
-    pub(crate) fn answer(self, replies: Vec<Reply>, failure: Option<&str>, to: &mut BytesMut) {
+    /// Writes the answers that are known now that the next commands were replied to. With a failure, the text
+    /// of an error, the others were not done.
+    pub(crate) fn answer(&mut self, replies: Vec<Reply>, failure: Option<&str>, to: &mut BytesMut) {
         let mut replies = replies.into_iter();
-        let mut next = |protocol, to: &mut BytesMut| match (replies.next(), failure) {
-            (Some(reply), _) => encode(&reply, protocol, to),
-            (None, Some(text)) => protocol::error(to, text),
-            (None, None) => protocol::error(to, "ERR the answer is too short; do all nodes run one version?"),
-        };
-        for (protocol, answer) in self.answers {
+        while let Some((protocol, answer)) = self.answers.front() {
+            let wanted = match answer {
+                Answer::Said(_) => 0,
+                Answer::Reply => 1,
+                Answer::List(parts) => parts.iter().filter(|part| part.is_none()).count(),
+            };
             match (answer, failure) {
-                (Answer::Said(bytes), _) => to.extend_from_slice(&bytes),
-                (Answer::Reply, _) => next(protocol, to),
-                (Answer::List(parts), Some(text)) if parts.iter().any(Option::is_none) => {
-                    protocol::error(to, text)
+                (Answer::Said(bytes), _) => to.extend_from_slice(bytes),
+                (_, Some(text)) if replies.len() < wanted => protocol::error(to, text),
+                (_, None) if replies.len() < wanted => return,
+                (Answer::Reply, _) => {
+                    replies.by_ref().take(1).for_each(|reply| encode(&reply, *protocol, to));
                 }
                 (Answer::List(parts), _) => {
                     protocol::count(to, b'*', parts.len());
                     for part in parts {
                         match part {
-                            Some(bytes) => to.extend_from_slice(&bytes),
-                            None => next(protocol, to),
+                            Some(bytes) => to.extend_from_slice(bytes),
+                            None => replies.by_ref().take(1).for_each(|reply| encode(&reply, *protocol, to)),
                         }
                     }
                 }
             }
+            self.answers.pop_front();
         }
     }
 }
@@ -179,7 +184,7 @@ impl Conversation {
             Some(transaction) => {
                 pack.is_transaction = true;
                 pack.commands.extend(transaction.commands);
-                pack.answers.push((self.protocol, Answer::List(transaction.parts)));
+                pack.answers.push_back((self.protocol, Answer::List(transaction.parts)));
             }
         }
     }
@@ -202,7 +207,7 @@ impl Conversation {
             (Err(NoCommand::Words(refused)), false) => self.refuse(pack, &refused),
             (Ok(command), false) => {
                 pack.commands.push(command);
-                pack.answers.push((self.protocol, Answer::Reply));
+                pack.answers.push_back((self.protocol, Answer::Reply));
             }
             (Err(NoCommand::Words(refused)), true) => {
                 let mut said = BytesMut::new();
@@ -216,7 +221,7 @@ impl Conversation {
     /// Adds a command, or what is said in its place, to the open transaction.
     fn queue(&mut self, part: (Option<Command>, Option<Bytes>), byte_count: usize, pack: &mut Pack) {
         let Some(transaction) = &mut self.transaction else { return };
-        transaction.byte_count += byte_count;
+        transaction.byte_count += byte_count + PART_BYTES;
         if transaction.byte_count > self.request_bytes_max {
             return self.break_off(pack, "ERR the transaction is larger than this server takes");
         }
@@ -241,8 +246,11 @@ impl Conversation {
             protocol::error(&mut said, &refused);
         }
         match self.transaction {
-            Some(_) => self.queue((None, Some(said.freeze())), weight(words), pack),
-            None => pack.answers.push((self.protocol, Answer::Said(said.freeze()))),
+            Some(_) => {
+                let byte_count = name.len() + weight(words) + said.len();
+                self.queue((None, Some(said.freeze())), byte_count, pack);
+            }
+            None => pack.answers.push_back((self.protocol, Answer::Said(said.freeze()))),
         }
     }
 
@@ -373,7 +381,7 @@ impl Conversation {
     fn say(&self, pack: &mut Pack, what: impl FnOnce(&mut BytesMut, Protocol)) {
         let mut said = BytesMut::new();
         what(&mut said, self.protocol);
-        pack.answers.push((self.protocol, Answer::Said(said.freeze())));
+        pack.answers.push_back((self.protocol, Answer::Said(said.freeze())));
     }
 
     fn refuse(&self, pack: &mut Pack, text: &str) {
@@ -467,7 +475,7 @@ mod tests {
             "-ERR wrong number of arguments for 'exec' command -EXECABORT Transaction discarded because of previous errors. "
         ));
         // Whatever is queued counts, and nothing is kept once it is broken.
-        let many: Vec<&str> = std::iter::once("MULTI").chain(std::iter::repeat_n("ECHO a", 500)).collect();
+        let many: Vec<&str> = std::iter::once("MULTI").chain(std::iter::repeat_n("PING", 500)).collect();
         said(&mut conversation, &many);
         let transaction = conversation.transaction.as_ref().expect("it is open");
         assert!(transaction.is_broken && transaction.parts.is_empty(), "{transaction:?}");

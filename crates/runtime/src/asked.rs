@@ -1,6 +1,7 @@
 use crate::metrics::Stats;
 use crate::node_loop::NodeLoop;
 use isegoria_node::Node;
+use isegoria_replica::Replica;
 use isegoria_transport::LinkHandle;
 use isegoria_transport::client_port::Question;
 use serde::Serialize;
@@ -16,6 +17,8 @@ struct Graph {
     /// From a vertex to what it depends on: places in `vertices`.
     edges: Vec<(usize, usize)>,
     left_out_count: usize,
+    /// Committed vertices or slots that are not executed: of slots there is no graph.
+    waiting_count: usize,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,7 @@ impl<N: Node> NodeLoop<N> {
             .enumerate()
             .flat_map(|(from, one)| one.depends_on.iter().filter_map(move |to| Some((from, place(*to)?))));
         Graph {
+            waiting_count: replica.map_or(0, Replica::waiting_count),
             edges: edges.collect(),
             vertices: shown
                 .iter()
@@ -62,6 +66,7 @@ impl<N: Node> NodeLoop<N> {
         let refused_count = self.inbox.refused_count.load(Ordering::Relaxed);
         let mut stats = Stats {
             peer_count: self.up.len() as u64,
+            is_refusing: self.journal.refusal().is_some(),
             refused_count: self.stats.refused_count + refused_count,
             overloaded_count: self.stats.overloaded_count + refused_count,
             pending_count: self.clients.pending_count() as u64,

@@ -38,7 +38,10 @@ struct Outgoing {
 #[derive(Debug)]
 struct Pending {
     connection: ConnectionId,
+    /// When it was submitted last.
     since: Instant,
+    /// When it came first.
+    first: Instant,
     /// The batch it goes with.
     batch: u64,
     /// The size of its payload, bytes.
@@ -49,6 +52,8 @@ struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intake {
     Submit,
+    /// Once more: what was submitted first may have been lost.
+    SubmitAgain,
     /// It is on its way already.
     Wait,
     /// Too many are.
@@ -103,11 +108,11 @@ impl Clients {
                     return Intake::Wait;
                 }
                 pending.since = now;
-                Intake::Submit
+                Intake::SubmitAgain
             }
             Entry::Vacant(_) if !room => Intake::Overloaded,
             Entry::Vacant(place) => {
-                place.insert(Pending { connection, since: now, batch, size });
+                place.insert(Pending { connection, since: now, first: now, batch, size });
                 self.pending_bytes += size;
                 self.open_count += 1;
                 Intake::Submit
@@ -127,7 +132,7 @@ impl Clients {
 
     /// The batch of a request whose answer is waited for, and since when.
     pub(crate) fn waiting(&self, request: RequestId) -> Option<(u64, Instant)> {
-        self.pending.get(&request).map(|pending| (pending.batch, pending.since))
+        self.pending.get(&request).map(|pending| (pending.batch, pending.first))
     }
 
     /// Batches with an unanswered command.
@@ -141,7 +146,7 @@ impl Clients {
         self.pending_bytes -= pending.size;
         self.arrived(pending.batch);
         self.tell(pending.connection, reply);
-        Some((pending.batch, pending.since))
+        Some((pending.batch, pending.first))
     }
 
     /// A refusal before the request was noted down.

@@ -120,7 +120,9 @@ impl<N: Node> Learner<N> {
                 // It is shown what it has executed alone: nothing enters at a learner.
                 let _ = answer.send(match question {
                     Question::Status => self.stats.to_json(),
-                    Question::Graph => r#"{"vertices":[],"edges":[],"left_out_count":0}"#.to_owned(),
+                    Question::Graph => {
+                        r#"{"vertices":[],"edges":[],"left_out_count":0,"waiting_count":0}"#.to_owned()
+                    }
                     Question::Explain(_) => "null".to_owned(),
                 });
             }

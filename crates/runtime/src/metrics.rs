@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Stats {
     /// Whether the process only followed the others.
     pub is_learner: bool,
+    /// Whether all requests are refused, because the disk is full or does not keep up.
+    pub is_refusing: bool,
     /// Other nodes that there is a link to.
     pub peer_count: u64,
     /// Commands applied to the state machine.

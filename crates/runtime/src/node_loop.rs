@@ -208,8 +208,9 @@ impl<N: Node> NodeLoop<N> {
                 }
                 self.step(Input::Trust(peer))
             }
+            // Whoever asked may be gone.
+            Arrival::Asked { answer, .. } if answer.is_closed() => Ok(()),
             Arrival::Asked { question, answer } => {
-                // Whoever asked may be gone.
                 let _ = answer.send(self.answer(question));
                 Ok(())
             }
@@ -285,6 +286,7 @@ impl<N: Node> NodeLoop<N> {
                 return Ok(());
             }
             Intake::Submit => self.stories.takes(id, self.now),
+            Intake::SubmitAgain => {}
         }
         let command = Command {
             request: id,
@@ -397,8 +399,8 @@ impl<N: Node> NodeLoop<N> {
             Order::Vertex(vertex, _) => vertex.leader == self.own,
             Order::Slot { .. } => self.clients.pending_count() > 0,
         };
-        let first = if may_be_ours { batch.iter().next() } else { None };
-        let waiting = first.and_then(|command| self.clients.waiting(command.request));
+        let waits = |command: Command| self.clients.waiting(command.request);
+        let waiting = if may_be_ours { batch.iter().find_map(waits) } else { None };
         if let Some((_, since)) = waiting {
             self.stats.commit.note(self.now - since);
         }

@@ -7,10 +7,13 @@ use isegoria_node::Event;
 use isegoria_types::{NodeId, NodeSet, Order, RequestId, Vertex};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// The most stories that are kept.
-const STORY_COUNT_MAX: usize = 1024;
+const STORY_COUNT_MAX: usize = 4096;
+/// The slowest of those that were answered are kept longer, so many of them.
+const SLOW_COUNT_MAX: usize = 64;
 /// The most vertices of a component, and notes on a vertex, that are kept.
 const LIST_MAX: usize = 64;
 
@@ -21,6 +24,8 @@ pub(crate) struct Stories {
     /// The nodes' names.
     names: Vec<String>,
     stories: VecDeque<Story>,
+    /// The slowest older ones.
+    slow: Vec<Story>,
     /// The number of the batch that the first story is of.
     first: u64,
     /// Of the batch that is still open: what is in it, and when the first of it came.
@@ -43,7 +48,8 @@ struct Story {
     notes: Notes,
     chosen: Option<Instant>,
     waits_for: Option<Vertex>,
-    component: Vec<Vertex>,
+    /// Members of its component, if there are others; not all of a large one.
+    component: Rc<[Vertex]>,
     component_size: usize,
     answered: Option<Instant>,
 }
@@ -97,6 +103,7 @@ impl Stories {
             own,
             names,
             stories: VecDeque::new(),
+            slow: Vec::new(),
             first: 0,
             open: Vec::new(),
             opened: None,
@@ -113,11 +120,14 @@ impl Stories {
 
     /// The open batch leaves, as this number.
     pub(crate) fn departs(&mut self, number: u64, now: Instant) {
-        if self.stories.len() >= STORY_COUNT_MAX {
-            self.stories.pop_front();
+        if self.stories.len() >= STORY_COUNT_MAX
+            && let Some(story) = self.stories.pop_front()
+        {
+            self.keep_if_slow(story);
         }
+        let capacity = self.open.len();
         self.stories.push_back(Story {
-            requests: std::mem::take(&mut self.open),
+            requests: std::mem::replace(&mut self.open, Vec::with_capacity(capacity)),
             taken: self.opened.take().unwrap_or(now),
             left: now,
             place: None,
@@ -125,11 +135,22 @@ impl Stories {
             notes: Notes::default(),
             chosen: None,
             waits_for: None,
-            component: Vec::new(),
+            component: Rc::default(),
             component_size: 1,
             answered: None,
         });
         self.first = number + 1 - self.stories.len() as u64;
+    }
+
+    fn keep_if_slow(&mut self, story: Story) {
+        let took = |story: &Story| story.answered.map(|end| end - story.taken);
+        if self.slow.len() < SLOW_COUNT_MAX {
+            self.slow.push(story);
+        } else if let Some(fastest) = self.slow.iter_mut().min_by_key(|kept| took(kept))
+            && took(fastest) < took(&story)
+        {
+            *fastest = story;
+        }
     }
 
     /// Something happened in the node.
@@ -187,11 +208,11 @@ impl Stories {
 
     /// A component of more than one vertex is executed.
     pub(crate) fn executes(&mut self, members: &[Vertex]) {
-        for vertex in members.iter().filter(|vertex| vertex.leader == self.own) {
-            let Some(number) = self.chosen.get(vertex) else { continue };
+        let mut shown: Option<Rc<[Vertex]>> = None;
+        for number in members.iter().filter_map(|vertex| self.chosen.get(vertex)) {
             if let Some(story) = at(&mut self.stories, self.first, *number) {
-                story.component_size = members.len();
-                story.component = members.iter().take(LIST_MAX).copied().collect();
+                let shown = shown.get_or_insert_with(|| members.iter().take(LIST_MAX).copied().collect());
+                (story.component_size, story.component) = (members.len(), Rc::clone(shown));
             }
         }
     }
@@ -209,7 +230,8 @@ impl Stories {
 
     /// The story of a request, as JSON; `null` if it is not kept.
     pub(crate) fn explain(&self, request: RequestId) -> String {
-        let story = self.stories.iter().rev().find(|story| story.requests.contains(&request));
+        let mut kept = self.stories.iter().rev().chain(&self.slow);
+        let story = kept.find(|story| story.requests.contains(&request));
         let told = story.map(|story| self.tell(request, story));
         serde_json::to_string(&told).unwrap_or_else(|_| "null".to_owned())
     }
@@ -231,6 +253,7 @@ impl Stories {
                 _ if notes.recovery_count > 0 => "recovered",
                 (_, _, Some(true)) => "fast",
                 (_, _, Some(false)) => "slow",
+                _ if notes.known.is_none() => "decided by another node",
                 (_, _, None) => "two round trips",
             },
             answered_by: notes.by.iter().map(|node| self.node(node)).collect(),
@@ -326,21 +349,34 @@ mod tests {
     }
 
     #[test]
+    fn slow_commands_are_kept_longer() {
+        let mut stories = Stories::new(NodeId::new(0), Vec::new());
+        let now = Instant::now();
+        for number in 0..9_000 {
+            stories.takes(request(number), now);
+            stories.departs(number, now);
+            stories.answers(number, now + Duration::from_millis(if number == 170 { 500 } else { 1 }));
+        }
+        assert_eq!(
+            (told(&stories, 170)["us"]["all"].clone(), told(&stories, 171)),
+            (json!(500_000), Value::Null)
+        );
+    }
+
+    #[test]
     fn old_stories_go() {
         let mut stories = Stories::new(NodeId::new(0), Vec::new());
         let now = Instant::now();
-        for number in 0..3_000 {
+        for number in 0..9_000 {
             stories.takes(request(number), now);
             stories.departs(number, now);
             let vertex = Vertex::new(NodeId::new(0), number);
             stories.hears(&Event::Proposed { vertex, conflicting: false }, now);
             stories.chosen(Some(number), &Order::Vertex(vertex, DepSet::default()), now);
         }
-        assert_eq!(
-            (told(&stories, 10), told(&stories, 2_999)["place"].clone()),
-            (Value::Null, json!("n1.2999"))
-        );
-        assert_eq!((stories.stories.len(), stories.first), (STORY_COUNT_MAX, 3_000 - STORY_COUNT_MAX as u64));
-        assert!(stories.chosen.len() <= STORY_COUNT_MAX);
+        assert_eq!(told(&stories, 100), Value::Null);
+        assert_eq!(told(&stories, 8_999)["place"], json!("n1.8999"));
+        assert_eq!((stories.stories.len(), stories.first), (STORY_COUNT_MAX, 9_000 - STORY_COUNT_MAX as u64));
+        assert!(stories.chosen.len() <= STORY_COUNT_MAX && stories.slow.len() == SLOW_COUNT_MAX);
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Tells by which path a command was decided, on whose word, who named which dependency, what it waited for, and how long
-each stage took. The node at which it entered keeps the last 1,024 batches; all nodes are asked. Answers of unknown
+each stage took. The node at which it entered keeps the last 4,096 batches and the slowest before; all nodes are asked. Answers of unknown
 outcome name their command, and `isegoria client --id` says the one that it sent.
 
 Exit codes: 0 it is told; 1 no node knows the command, or none answers; 2 bad usage or configuration.
@@ -41,29 +41,34 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<ExitCode, Failure> {
         }
         None => crate::client::endpoints(&args.connect)?,
     };
-    let mut silent = None;
-    for endpoint in &endpoints {
-        let said = match ask(endpoint, Question::Explain(args.command), ClientOptions::default()).await {
-            Ok(said) => said,
-            Err(error) => {
-                silent = Some(error.to_string());
-                continue;
-            }
-        };
-        let story: Value = serde_json::from_str(&said)
-            .map_err(|error| Failure::failed(format!("{endpoint} said no JSON: {error}")))?;
-        if !story.is_null() {
-            match args.json {
-                true => println!("{story:#}"),
-                false => lines(&story).iter().for_each(|line| println!("{line}")),
-            }
-            return Ok(ExitCode::SUCCESS);
+    let question = Question::Explain(args.command);
+    let asked = endpoints.iter().map(|endpoint| ask(endpoint, question, ClientOptions::default()));
+    let (mut stories, mut silent) = (Vec::new(), None);
+    for said in futures::future::join_all(asked).await {
+        let told = said.map_err(|error| error.to_string());
+        let told =
+            told.and_then(|said| serde_json::from_str::<Value>(&said).map_err(|error| error.to_string()));
+        match told {
+            Ok(Value::Null) => {}
+            Ok(story) => stories.push(story),
+            Err(error) => silent = Some(error),
         }
     }
-    Err(Failure::failed(match silent {
-        Some(error) => format!("no node that answers knows {}: {error}", args.command),
-        None => format!("no node knows {}: each keeps the last ones that entered there", args.command),
-    }))
+    // One that was sent to several nodes is told by the one that answered it.
+    stories.sort_by_key(|story| story["us"]["all"].is_null());
+    match (stories.first(), silent) {
+        (Some(story), _) if args.json => println!("{story:#}"),
+        (Some(story), _) => lines(story).iter().for_each(|line| println!("{line}")),
+        (None, Some(error)) => {
+            return Err(Failure::failed(format!("no node that answers knows {}: {error}", args.command)));
+        }
+        (None, None) => {
+            let sentence =
+                format!("no node knows {}: each keeps the last ones that entered there", args.command);
+            return Err(Failure::failed(sentence));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The story for people.
@@ -81,8 +86,10 @@ fn lines(story: &Value) -> Vec<String> {
         format!("command       {}, one of {} in its batch", text("command"), story["batch"]),
         format!("place         {}", text("place")),
         format!("path          {}", text("path")),
-        format!("on the word of {}", list(&story["answered_by"])),
     ];
+    if story["answered_by"].as_array().is_some_and(|nodes| !nodes.is_empty()) {
+        lines.push(format!("on the word of {}", list(&story["answered_by"])));
+    }
     for added in story["added"].as_array().into_iter().flatten() {
         let by = added["by"].as_str().unwrap_or("–");
         lines.push(format!("              {by} named {} and all before it", list(&added["dependencies"])));

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PROTOCOLS, config, start};
+use common::{PROTOCOLS, config, has, start};
 use isegoria::ClusterConfig;
 use isegoria_bench::local_cluster::{LocalCluster, take_free_endpoints};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -165,16 +165,6 @@ async fn hostile_bytes_cost_little_and_end_connections() {
     cluster.stop().await;
 }
 
-/// Whether a program is there; `.ci/run` installs those of Redis.
-fn has(program: &str, argument: &str) -> bool {
-    let there =
-        Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !there {
-        eprintln!("{program} is not installed: nothing was tried with it");
-    }
-    there
-}
-
 fn output(command: &mut Command) -> String {
     let output = command.output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -184,7 +174,7 @@ fn output(command: &mut Command) -> String {
 
 #[tokio::test]
 async fn redis_cli_and_redis_benchmark_find_nothing_wrong() {
-    if !has("redis-cli", "--version") || !has("redis-benchmark", "--version") {
+    if !has("redis-cli", &["--version"]) || !has("redis-benchmark", &["--version"]) {
         return;
     }
     for protocol in PROTOCOLS {
@@ -252,9 +242,7 @@ impl Drop for Redis {
 
 #[tokio::test]
 async fn answers_are_those_of_a_redis() {
-    let python = Command::new("python3").args(["-c", "import redis"]).stderr(Stdio::null()).status();
-    if !has("redis-server", "--version") || !python.is_ok_and(|status| status.success()) {
-        eprintln!("redis-server or redis-py is not installed: nothing was compared");
+    if !has("redis-server", &["--version"]) || !has("python3", &["-c", "import redis"]) {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");

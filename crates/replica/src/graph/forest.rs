@@ -137,14 +137,18 @@ impl Forest {
         cell
     }
 
-    /// The unchosen vertex that the component of `cell` waits for in the end.
+    /// The unchosen vertex that the component of `cell` waits for in the end, if that is not too far away.
     pub(super) fn blocker(&self, cell: u32) -> Option<Vertex> {
+        const HOPS_MAX: usize = 64;
         let mut root = self.root(cell);
-        while self.at(root).waits_on != NONE {
-            root = self.root(self.at(root).waits_on);
+        for _ in 0..HOPS_MAX {
+            let top = self.at(root);
+            if top.waits_on == NONE {
+                return (top.state == State::Unchosen).then_some(top.vertex);
+            }
+            root = self.root(top.waits_on);
         }
-        let top = self.at(root);
-        (top.state == State::Unchosen).then_some(top.vertex)
+        None
     }
 
     /// What the component of `root` depends on, and the leader to look at first.

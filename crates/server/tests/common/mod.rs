@@ -58,3 +58,20 @@ pub(crate) async fn incr(client: &Client, key: &str) -> i64 {
         other => panic!("{other:?}"),
     }
 }
+
+/// Whether a program is there that a test cannot do without. Where `ISEGORIA_TOOLS` is `all`, as in `.ci/run`, it
+/// has to be.
+pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
+    let mut command = std::process::Command::new(program);
+    let silent =
+        command.args(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let there = silent.status().is_ok_and(|status| status.success());
+    assert!(
+        there || std::env::var("ISEGORIA_TOOLS").as_deref() != Ok("all"),
+        "{program} {arguments:?} is missing"
+    );
+    if !there {
+        eprintln!("{program} {arguments:?} is missing: nothing was tried with it");
+    }
+    there
+}
