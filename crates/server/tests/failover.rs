@@ -74,6 +74,39 @@ async fn nothing_acknowledged_is_lost_when_all_die() {
                 put(&writer, format!("{round}-{number}"), format!("{number}")).await;
             }
             assert_eq!(incr(&writer, "rounds").await, i64::try_from(round).expect("small") + 1, "{protocol}");
+            for name in &names {
+                cluster.kill(name).await;
+            }
+            for name in &names {
+                cluster.restart(name).await.unwrap_or_else(|error| panic!("{error}"));
+            }
+            let reader = client(&cluster, (round + 1) % 3).await;
+            for number in 0..30 {
+                let value = get(&reader, format!("{round}-{number}")).await;
+                assert_eq!(value, Some(number.to_string()), "{protocol}");
+            }
+        }
+        cluster.stop().await;
+    }
+}
+
+/// Nodes with small segments write checkpoints, drop old segments, and come back from
+/// checkpoint and log with everything, sessions included.
+#[tokio::test]
+async fn checkpoints_bound_the_log_and_lose_nothing() {
+    for protocol in PROTOCOLS {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut config = config(protocol, 3, dir.path());
+        config.limits.payload_bytes_max = 16 << 10;
+        config.limits.segment_bytes = 256 << 10;
+        config.limits.checkpoint_bytes = 512 << 10;
+        let mut cluster = start(&config).await;
+        let names: Vec<String> = cluster.nodes().iter().map(|node| node.name.clone()).collect();
+        for round in 0..2 {
+            let writer = client(&cluster, round).await;
+            let writes = (0..2000).map(|number| put(&writer, format!("{round}-{number}"), "v".repeat(1000)));
+            futures::future::join_all(writes).await;
+            incr(&writer, "rounds").await;
             let data = |name: &String| {
                 let node = cluster.nodes().iter().find(|node| node.name == *name).expect("the node");
                 node.data_dir.clone()
