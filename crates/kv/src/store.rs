@@ -56,7 +56,9 @@ impl Kv {
 
     /// Makes a key hold a string, whatever it held.
     pub(crate) fn set_string(&mut self, key: &[u8], value: &[u8]) {
-        self.collections.remove(key);
+        if !self.collections.is_empty() {
+            self.collections.remove(key);
+        }
         self.map.insert(key, value);
     }
 
@@ -75,7 +77,7 @@ impl Kv {
 
     /// Takes a key out; says whether it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        self.map.remove(key) || self.collections.remove(key).is_some()
+        self.map.remove(key) || (!self.collections.is_empty() && self.collections.remove(key).is_some())
     }
 
     fn run_op(&mut self, op: Op) -> Result<Output, Failure> {

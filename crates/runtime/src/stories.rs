@@ -3,15 +3,17 @@
 //! Invariant: one story a batch that left, in the order in which they left, and a bounded number of
 //! them. It costs a batch a few words and a command its id.
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use isegoria_node::Event;
 use isegoria_types::{NodeId, NodeSet, Order, RequestId, Vertex};
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
 /// The most stories that are kept.
-const STORY_COUNT_MAX: usize = 4096;
+const STORY_COUNT_MAX: usize = 1024;
 /// The slowest of those that were answered are kept longer, so many of them.
 const SLOW_COUNT_MAX: usize = 64;
 /// The most vertices of a component, and notes on a vertex, that are kept.
@@ -32,9 +34,9 @@ pub(crate) struct Stories {
     open: Vec<RequestId>,
     opened: Option<Instant>,
     /// What was heard of own vertices of which it is not known yet what is chosen in them.
-    notes: BTreeMap<Vertex, Notes>,
+    notes: HashMap<Vertex, Notes, RandomState>,
     /// The batches of own vertices that are chosen and not answered.
-    chosen: BTreeMap<Vertex, u64>,
+    chosen: HashMap<Vertex, u64, RandomState>,
 }
 
 /// What became of one batch.
@@ -107,8 +109,8 @@ impl Stories {
             first: 0,
             open: Vec::new(),
             opened: None,
-            notes: BTreeMap::new(),
-            chosen: BTreeMap::new(),
+            notes: HashMap::default(),
+            chosen: HashMap::default(),
         }
     }
 
@@ -173,7 +175,7 @@ impl Stories {
         if vertex.leader == self.own {
             note(self.notes.entry(vertex).or_default());
             if self.notes.len() > STORY_COUNT_MAX {
-                self.notes.pop_first();
+                self.notes.clear();
             }
         }
     }
@@ -189,7 +191,7 @@ impl Stories {
         story.chosen = Some(now);
         self.chosen.insert(place, number.unwrap_or(self.first));
         if self.chosen.len() > STORY_COUNT_MAX {
-            self.chosen.pop_first();
+            self.chosen.clear();
         }
     }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Tells by which path a command was decided, on whose word, who named which dependency, what it waited for, and how long
-each stage took. The node at which it entered keeps the last 4,096 batches and the slowest before; all nodes are asked. Answers of unknown
+each stage took. The node at which it entered keeps the last 1,024 batches and the slowest before; all nodes are asked. Answers of unknown
 outcome name their command, and `isegoria client --id` says the one that it sent.
 
 Exit codes: 0 it is told; 1 no node knows the command, or none answers; 2 bad usage or configuration.
