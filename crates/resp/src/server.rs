@@ -48,12 +48,7 @@ impl RespServer {
 async fn accept(mut listener: Listener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     for id in 1.. {
-        let stream = loop {
-            tokio::select! {
-                stream = listener.accept() => break stream,
-                Some(_) = connections.join_next() => {}
-            }
-        };
+        let stream = listener.accept_beside(&mut connections).await;
         if connections.len() >= shared.options.connection_count_max {
             refuse(stream).await;
             continue;

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio_util::either::Either;
 
 /// A connection of any kind; all run the same code.
@@ -64,6 +65,16 @@ impl Listener {
                     tracing::debug!(%error, "accept failed");
                     tokio::time::sleep(backoff.next_pause()).await;
                 }
+            }
+        }
+    }
+
+    /// The same, while it takes leave of what has ended of `running`.
+    pub async fn accept_beside(&mut self, running: &mut JoinSet<()>) -> Stream {
+        loop {
+            tokio::select! {
+                stream = self.accept() => return stream,
+                Some(_) = running.join_next() => {}
             }
         }
     }

@@ -112,12 +112,7 @@ impl ClientServer {
 async fn accept(mut listener: Listener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     for id in 0.. {
-        let stream = loop {
-            tokio::select! {
-                stream = listener.accept() => break stream,
-                Some(_) = connections.join_next() => {}
-            }
-        };
+        let stream = listener.accept_beside(&mut connections).await;
         if connections.len() < shared.options.connection_count_max {
             let shared = shared.clone();
             connections.spawn(async move { serve(stream, ConnectionId(id), &shared).await });

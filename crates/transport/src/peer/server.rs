@@ -121,13 +121,9 @@ impl PeerServer {
 async fn accept(mut listener: Listener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
-            stream = listener.accept() => {
-                let shared = shared.clone();
-                connections.spawn(async move { serve(stream, &shared).await });
-            }
-            Some(_) = connections.join_next() => {}
-        }
+        let stream = listener.accept_beside(&mut connections).await;
+        let shared = shared.clone();
+        connections.spawn(async move { serve(stream, &shared).await });
     }
 }
 
