@@ -1,7 +1,7 @@
 use crate::intake::Intake;
+use crate::pack::Pack;
 use crate::server::Shared;
 use crate::sessions::Lease;
-use crate::step::Pack;
 use bytes::{Buf, Bytes, BytesMut};
 use isegoria_client::{ClientError, SubmitError};
 use isegoria_kv::redis::{Command, Reply};
@@ -121,6 +121,7 @@ impl<'a> Connection<'a> {
 
     /// Writes all; waits for a client that takes nothing for a while only, and reads meanwhile.
     async fn write(&mut self) -> io::Result<()> {
+        let patience = self.patience();
         while self.written.has_remaining() {
             let (stream, written, read) = (&mut self.stream, &mut self.written, &mut self.read);
             // What it has sent is answered, even if it sends no more.
@@ -146,7 +147,6 @@ impl<'a> Connection<'a> {
                     Poll::Pending => Poll::Pending,
                 }
             });
-            let patience = Duration::from_millis(self.shared.options.stalled_ms);
             timeout(patience, progress).await??;
         }
         spare(&mut self.written);

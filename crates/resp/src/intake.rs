@@ -1,5 +1,6 @@
+use crate::conversation::Conversation;
+use crate::pack::Pack;
 use crate::parser::Parser;
-use crate::step::{Conversation, Pack};
 use bytes::{Bytes, BytesMut};
 
 /// From the bytes of a connection to what goes to the cluster together.
@@ -37,11 +38,12 @@ impl Intake {
                     }
                 },
             };
-            if pack.leaves(self.conversation.weight(&words), self.request_bytes_max) {
+            let weight = self.conversation.weight(&words);
+            if pack.leaves(weight, self.request_bytes_max) {
                 self.waiting = Some(words);
                 break;
             }
-            self.conversation.take(words, &mut pack);
+            self.conversation.take(words, weight, &mut pack);
         }
         pack
     }

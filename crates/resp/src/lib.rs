@@ -11,13 +11,14 @@
 
 mod commands;
 mod connection;
+mod conversation;
 mod intake;
+mod pack;
 mod parser;
 mod protocol;
 mod rehearsal;
 mod server;
 mod sessions;
-mod step;
 
 pub use commands::{CONNECTION_COMMANDS, data_commands};
 pub use parser::{ParseError, Parser};

@@ -1,105 +1,11 @@
 use crate::commands::{CONNECTION_COMMANDS, NoCommand, data_commands, interpret, wrong_word_count};
-use crate::protocol::{self, Protocol, encode};
+use crate::pack::{Answer, Pack, Weight};
+use crate::protocol::{self, Protocol};
 use bytes::{Bytes, BytesMut};
-use isegoria_kv::redis::{Command, Reply, integer};
-use std::collections::VecDeque;
+use isegoria_kv::redis::{Command, integer};
 
-/// The most commands of one request to the cluster.
-const COMMAND_COUNT_MAX: usize = 1024;
 /// What a queued command takes besides its words, bytes, about.
 const PART_BYTES: usize = 64;
-/// A request to the cluster takes no further command beyond this, bytes.
-const PACK_BYTES: usize = 256 * 1024;
-
-/// Requests of one connection that are answered together: their commands go to the cluster as one.
-#[derive(Debug, Default)]
-pub(crate) struct Pack {
-    /// Commands on data, in order.
-    pub(crate) commands: Vec<Command>,
-    /// Whether they are those of a transaction.
-    pub(crate) is_transaction: bool,
-    /// What is said to each request.
-    answers: VecDeque<(Protocol, Answer)>,
-    byte_count: usize,
-    /// Whether the connection ends after these.
-    pub(crate) closes: bool,
-}
-
-#[derive(Debug)]
-enum Answer {
-    /// Known already.
-    Said(Bytes),
-    /// The reply to the next command.
-    Reply,
-    /// A list of such, of a transaction.
-    List(Vec<Option<Bytes>>),
-}
-
-impl Pack {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.answers.is_empty()
-    }
-
-    /// Whether a request of this weight, or one that is a transaction, is for the next one.
-    pub(crate) fn leaves(&self, weight: Weight, bytes_max: usize) -> bool {
-        (!self.is_empty() && self.byte_count + weight.byte_count > bytes_max)
-            || (!self.commands.is_empty() && weight.is_transaction)
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.closes
-            || self.is_transaction
-            || self.answers.len() >= COMMAND_COUNT_MAX
-            || self.byte_count >= PACK_BYTES
-    }
-
-    /// Says something behind everything else.
-    pub(crate) fn fail(&mut self, text: &str) {
-        let mut said = BytesMut::new();
-        protocol::error(&mut said, &format!("ERR {text}"));
-        self.answers.push_back((Protocol::Two, Answer::Said(said.freeze())));
-        self.closes = true;
-    }
-
-    /// Writes the answers that are known now that the next commands were replied to. With a failure, the text
-    /// of an error, the others were not done.
-    pub(crate) fn answer(&mut self, replies: Vec<Reply>, failure: Option<&str>, to: &mut BytesMut) {
-        let mut replies = replies.into_iter();
-        while let Some((protocol, answer)) = self.answers.front() {
-            let wanted = match answer {
-                Answer::Said(_) => 0,
-                Answer::Reply => 1,
-                Answer::List(parts) => parts.iter().filter(|part| part.is_none()).count(),
-            };
-            match (answer, failure) {
-                (Answer::Said(bytes), _) => to.extend_from_slice(bytes),
-                (_, Some(text)) if replies.len() < wanted => protocol::error(to, text),
-                (_, None) if replies.len() < wanted => return,
-                (Answer::Reply, _) => {
-                    replies.by_ref().take(1).for_each(|reply| encode(&reply, *protocol, to));
-                }
-                (Answer::List(parts), _) => {
-                    protocol::count(to, b'*', parts.len());
-                    for part in parts {
-                        match part {
-                            Some(bytes) => to.extend_from_slice(bytes),
-                            None => replies.by_ref().take(1).for_each(|reply| encode(&reply, *protocol, to)),
-                        }
-                    }
-                }
-            }
-            self.answers.pop_front();
-        }
-    }
-}
-
-/// What a request adds to what goes to the cluster.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weight {
-    /// A little more than it takes there.
-    byte_count: usize,
-    is_transaction: bool,
-}
 
 /// What a connection has agreed on, and its open transaction.
 #[derive(Debug)]
@@ -135,10 +41,9 @@ impl Conversation {
         }
     }
 
-    /// Takes a request in: what it says at once and what it wants done goes into `pack`.
-    pub(crate) fn take(&mut self, words: Vec<Bytes>, pack: &mut Pack) {
-        let byte_count = weight(&words);
-        pack.byte_count += self.weight(&words).byte_count;
+    /// Takes a request of this weight in: what it says at once and what it wants done goes into `pack`.
+    pub(crate) fn take(&mut self, words: Vec<Bytes>, weight: Weight, pack: &mut Pack) {
+        pack.adds(weight);
         let name = words[0].to_ascii_uppercase();
         match name.as_slice() {
             b"MULTI" | b"EXEC" | b"DISCARD" if words.len() > 1 => {
@@ -160,8 +65,8 @@ impl Conversation {
             _ => {
                 let known = std::str::from_utf8(&name).ok();
                 match known.filter(|name| CONNECTION_COMMANDS.binary_search(name).is_ok()) {
-                    Some(name) => self.on_connection_command(name, &words[1..], pack),
-                    None => self.on_data_command(words, byte_count, pack),
+                    Some(name) => self.on_connection_command(name, &words[1..], weight.byte_count, pack),
+                    None => self.on_data_command(words, weight.byte_count, pack),
                 }
             }
         }
@@ -184,7 +89,7 @@ impl Conversation {
             Some(transaction) => {
                 pack.is_transaction = true;
                 pack.commands.extend(transaction.commands);
-                pack.answers.push_back((self.protocol, Answer::List(transaction.parts)));
+                pack.say((self.protocol, Answer::List(transaction.parts)));
             }
         }
     }
@@ -207,7 +112,7 @@ impl Conversation {
             (Err(NoCommand::Words(refused)), false) => self.refuse(pack, &refused),
             (Ok(command), false) => {
                 pack.commands.push(command);
-                pack.answers.push_back((self.protocol, Answer::Reply));
+                pack.say((self.protocol, Answer::Reply));
             }
             (Err(NoCommand::Words(refused)), true) => {
                 let mut said = BytesMut::new();
@@ -232,7 +137,7 @@ impl Conversation {
         self.say(pack, |to, _| protocol::simple(to, "QUEUED"));
     }
 
-    fn on_connection_command(&mut self, name: &str, words: &[Bytes], pack: &mut Pack) {
+    fn on_connection_command(&mut self, name: &str, words: &[Bytes], byte_count: usize, pack: &mut Pack) {
         let is_queued = matches!(name, "PING" | "ECHO" | "SELECT" | "UNWATCH");
         if self.transaction.is_some() && !is_queued {
             return self.break_off(pack, &format!("ERR {name} is not allowed in transactions"));
@@ -247,10 +152,10 @@ impl Conversation {
         }
         match self.transaction {
             Some(_) => {
-                let byte_count = name.len() + weight(words) + said.len();
+                let byte_count = byte_count + said.len();
                 self.queue((None, Some(said.freeze())), byte_count, pack);
             }
-            None => pack.answers.push_back((self.protocol, Answer::Said(said.freeze()))),
+            None => pack.say((self.protocol, Answer::Said(said.freeze()))),
         }
     }
 
@@ -381,7 +286,7 @@ impl Conversation {
     fn say(&self, pack: &mut Pack, what: impl FnOnce(&mut BytesMut, Protocol)) {
         let mut said = BytesMut::new();
         what(&mut said, self.protocol);
-        pack.answers.push_back((self.protocol, Answer::Said(said.freeze())));
+        pack.say((self.protocol, Answer::Said(said.freeze())));
     }
 
     fn refuse(&self, pack: &mut Pack, text: &str) {
@@ -426,15 +331,19 @@ fn info() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isegoria_kv::redis::Reply;
+
+    fn take(conversation: &mut Conversation, words: Vec<Bytes>, pack: &mut Pack) {
+        let weight = conversation.weight(&words);
+        conversation.take(words, weight, pack);
+    }
 
     /// Has lines said in one pack, with every command answered by its number.
     fn said(conversation: &mut Conversation, lines: &[&str]) -> String {
         let mut pack = Pack::default();
         for line in lines {
-            conversation.take(
-                line.split(' ').map(|word| Bytes::copy_from_slice(word.as_bytes())).collect(),
-                &mut pack,
-            );
+            let words = line.split(' ').map(|word| Bytes::copy_from_slice(word.as_bytes())).collect();
+            take(conversation, words, &mut pack);
         }
         let replies = (0..).take(pack.commands.len()).map(Reply::Number).collect();
         let mut to = BytesMut::new();
@@ -497,7 +406,7 @@ mod tests {
         let mut conversation = Conversation::new(7, 1000);
         let mut pack = Pack::default();
         for name in ["DBSIZE", "MULTI", "DBSIZE", "EXEC", "DBSIZE", "PING"] {
-            conversation.take(vec![Bytes::from_static(name.as_bytes())], &mut pack);
+            take(&mut conversation, vec![Bytes::from_static(name.as_bytes())], &mut pack);
         }
         pack.fail("the end");
         assert!(pack.is_full());
