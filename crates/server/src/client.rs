@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::whom::endpoints;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use isegoria::Endpoint;
@@ -79,15 +80,6 @@ pub(crate) async fn run(args: ClientArgs) -> Result<ExitCode, Failure> {
         Failure::failed("the answer does not decode; do client and servers have one version?")
     })?;
     Ok(print(&output))
-}
-
-/// The addresses given with `--connect`.
-pub(crate) fn endpoints(connect: &[String]) -> Result<Vec<Endpoint>, Failure> {
-    let parse = |address: &String| match address.parse() {
-        Ok(endpoint) => Ok(endpoint),
-        Err(error) => Err(Failure::usage(format!("--connect {address}: {error}"))),
-    };
-    connect.iter().map(parse).collect()
 }
 
 fn bytes(text: String) -> Bytes {

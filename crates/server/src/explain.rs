@@ -1,10 +1,9 @@
 use crate::failure::Failure;
+use crate::whom::Whom;
 use clap::Args;
-use isegoria::{ClusterConfig, Endpoint};
 use isegoria_client::{ClientOptions, Question, ask};
 use isegoria_types::RequestId;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// `isegoria explain`
@@ -23,26 +22,17 @@ Examples:
 pub(crate) struct ExplainArgs {
     /// The command, CLIENT:NUMBER
     command: RequestId,
-    /// The cluster's configuration: all its nodes are asked
-    #[arg(long, value_name = "FILE", required_unless_present = "connect")]
-    config: Option<PathBuf>,
-    /// Client ports of the nodes to ask, HOST:PORT or unix:/path
-    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', conflicts_with = "config")]
-    connect: Vec<String>,
+    #[command(flatten)]
+    whom: Whom,
     /// Print the story as one JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) async fn run(args: ExplainArgs) -> Result<ExitCode, Failure> {
-    let endpoints: Vec<Endpoint> = match &args.config {
-        Some(file) => {
-            ClusterConfig::from_file(file)?.nodes.into_iter().filter_map(|node| node.client).collect()
-        }
-        None => crate::client::endpoints(&args.connect)?,
-    };
+    let nodes = args.whom.nodes()?;
     let question = Question::Explain(args.command);
-    let asked = endpoints.iter().map(|endpoint| ask(endpoint, question, ClientOptions::default()));
+    let asked = nodes.iter().map(|(_, endpoint)| ask(endpoint, question, ClientOptions::default()));
     let (mut stories, mut silent) = (Vec::new(), None);
     for said in futures::future::join_all(asked).await {
         let told = said.map_err(|error| error.to_string());

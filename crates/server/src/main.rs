@@ -15,6 +15,7 @@ mod serve;
 mod signals;
 mod sim;
 mod status;
+mod whom;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;

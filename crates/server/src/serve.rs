@@ -53,10 +53,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let config = ClusterConfig::from_file(&args.config)?;
     let mut settings = config.settings(&args.node)?;
     let local = settings.local.clone();
-    let node = config.nodes.iter().find(|node| node.name == args.node);
-    let node = node.ok_or_else(|| Failure::usage(format!("there is no node `{}`", args.node)))?;
     settings.learner = args.learner;
-    let edges = Edges::bind(node).await?;
+    let edges = Edges::bind(&config.nodes[settings.own.index()]).await?;
     let stop = signals::interrupted()
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let machine = Box::new(Erased::<Kv>::default());

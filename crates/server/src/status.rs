@@ -1,9 +1,9 @@
 use crate::failure::Failure;
+use crate::whom::Whom;
 use clap::Args;
-use isegoria::{ClusterConfig, Endpoint, Stats};
+use isegoria::{Endpoint, Stats};
 use isegoria_client::{ClientOptions, Question, ask as ask_node};
 use serde_json::json;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// How long a node may take to answer, ms.
@@ -23,12 +23,8 @@ Examples:
   isegoria status --connect 127.0.0.1:7101,127.0.0.1:7103
   isegoria status --config cluster.toml --json")]
 pub(crate) struct StatusArgs {
-    /// The cluster's configuration: all its nodes are asked
-    #[arg(long, value_name = "FILE", required_unless_present = "connect")]
-    config: Option<PathBuf>,
-    /// Client ports of the nodes to ask, HOST:PORT or unix:/path
-    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', conflicts_with = "config")]
-    connect: Vec<String>,
+    #[command(flatten)]
+    whom: Whom,
     /// Print a list of objects, one a node, with everything that it counts
     #[arg(long)]
     json: bool,
@@ -41,7 +37,7 @@ struct Answer {
 }
 
 pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
-    let asked = nodes(&args)?;
+    let asked = args.whom.nodes()?;
     let answers =
         futures::future::join_all(asked.into_iter().map(|(node, endpoint)| ask(node, endpoint))).await;
     if args.json {
@@ -52,21 +48,6 @@ pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     }
     let all_answered = answers.iter().all(|answer| answer.outcome.is_ok());
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Whom to ask, by name or address.
-fn nodes(args: &StatusArgs) -> Result<Vec<(String, Endpoint)>, Failure> {
-    if let Some(file) = &args.config {
-        let config = ClusterConfig::from_file(file)?;
-        let with_port =
-            config.nodes.iter().filter_map(|node| Some((node.name.clone(), node.client.clone()?)));
-        return Ok(with_port.collect());
-    }
-    let parse = |address: &String| match address.parse() {
-        Ok(endpoint) => Ok((address.clone(), endpoint)),
-        Err(error) => Err(Failure::usage(format!("--connect {address}: {error}"))),
-    };
-    args.connect.iter().map(parse).collect()
 }
 
 async fn ask(node: String, endpoint: Endpoint) -> Answer {
