@@ -399,15 +399,17 @@ impl<N: Node> NodeLoop<N> {
             Order::Vertex(vertex, _) => vertex.leader == self.own,
             Order::Slot { .. } => self.clients.pending_count() > 0,
         };
-        let waits = |command: Command| self.clients.waiting(command.request);
-        let waiting = if may_be_ours { batch.iter().find_map(waits) } else { None };
-        if let Some((_, since)) = waiting {
-            self.stats.commit.note(self.now - since);
+        if may_be_ours {
+            let waiting = batch.iter().find_map(|command| self.clients.waiting(command.request));
+            if let Some((_, since)) = waiting {
+                self.stats.commit.note(self.now - since);
+            }
+            self.stories.chosen(waiting.map(|(number, _)| number), &order, self.now);
         }
-        self.stories.chosen(waiting.map(|(number, _)| number), &order, self.now);
         self.beside.commit(order, batch, &mut self.replica_out);
         self.after_replica()?;
-        if self.stories.follows(place)
+        if may_be_ours
+            && self.stories.follows(place)
             && let Some(replica) = self.beside.replica()
         {
             self.stories.waits(place, replica.waits_for(place));

@@ -10,7 +10,7 @@ use isegoria_types::{NodeId, NodeSet, Order, RequestId, Vertex};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The most stories that are kept.
 const STORY_COUNT_MAX: usize = 1024;
@@ -26,8 +26,9 @@ pub(crate) struct Stories {
     /// The nodes' names.
     names: Vec<String>,
     stories: VecDeque<Story>,
-    /// The slowest older ones.
+    /// The slowest older ones, and how long the fastest of them took, once there are as many as are kept.
     slow: Vec<Story>,
+    slow_from: Option<Duration>,
     /// The number of the batch that the first story is of.
     first: u64,
     /// Of the batch that is still open: what is in it, and when the first of it came.
@@ -54,6 +55,13 @@ struct Story {
     component: Rc<[Vertex]>,
     component_size: usize,
     answered: Option<Instant>,
+}
+
+impl Story {
+    /// How long it took, if it was answered.
+    fn took(&self) -> Option<Duration> {
+        self.answered.map(|end| end - self.taken)
+    }
 }
 
 /// What was heard of one own vertex.
@@ -106,6 +114,7 @@ impl Stories {
             names,
             stories: VecDeque::new(),
             slow: Vec::new(),
+            slow_from: None,
             first: 0,
             open: Vec::new(),
             opened: None,
@@ -144,15 +153,18 @@ impl Stories {
         self.first = number + 1 - self.stories.len() as u64;
     }
 
+    /// Almost all are faster than those that are kept, and cost a comparison.
     fn keep_if_slow(&mut self, story: Story) {
-        let took = |story: &Story| story.answered.map(|end| end - story.taken);
-        if self.slow.len() < SLOW_COUNT_MAX {
-            self.slow.push(story);
-        } else if let Some(fastest) = self.slow.iter_mut().min_by_key(|kept| took(kept))
-            && took(fastest) < took(&story)
-        {
-            *fastest = story;
+        let is_full = self.slow.len() == SLOW_COUNT_MAX;
+        if is_full && story.took() <= self.slow_from {
+            return;
         }
+        let fastest = self.slow.iter().enumerate().min_by_key(|(_, kept)| kept.took());
+        match fastest.map(|(place, _)| place).filter(|_| is_full) {
+            Some(place) => self.slow[place] = story,
+            None => self.slow.push(story),
+        }
+        self.slow_from = self.slow.iter().map(Story::took).min().flatten();
     }
 
     /// Something happened in the node.
@@ -297,7 +309,6 @@ mod tests {
     use super::*;
     use isegoria_types::{ClientId, DepSet};
     use serde_json::{Value, json};
-    use std::time::Duration;
 
     fn request(number: u64) -> RequestId {
         RequestId { client: ClientId(7), number }
