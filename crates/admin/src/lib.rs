@@ -7,13 +7,13 @@
 //! remembers what it draws.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: clocks and sockets live here.
 
-mod graph;
+mod dot;
 mod guest;
 mod metrics;
 mod picture;
 mod server;
 
-pub use graph::{Graph, Node, dot};
+pub use dot::dot;
 pub use metrics::metrics;
 pub use picture::svg;
 pub use server::{AdminServer, Shown};

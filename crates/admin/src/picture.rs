@@ -1,4 +1,4 @@
-use crate::graph::Graph;
+use isegoria_runtime::Graph;
 use std::fmt::Write;
 
 /// Width of a column and height of a row, pixels.
@@ -101,10 +101,11 @@ enum Visit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Node, dot};
+    use crate::dot::dot;
+    use isegoria_runtime::GraphVertex;
 
     fn graph(count: usize, edges: &[(usize, usize)]) -> Graph {
-        let node = |number| Node { name: format!("n1.{number}"), is_chosen: number > 0 };
+        let node = |number| GraphVertex { name: format!("n1.{number}"), is_chosen: number > 0 };
         Graph {
             vertices: (0..count).map(node).collect(),
             edges: edges.to_vec(),

@@ -1,4 +1,4 @@
-use crate::graph::{Graph, dot};
+use crate::dot::dot;
 use crate::guest::Guest;
 use crate::metrics::metrics;
 use crate::picture::svg;
@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use isegoria_client::{ClientOptions, Question, ask};
-use isegoria_runtime::Stats;
+use isegoria_runtime::{Graph, Stats};
 use isegoria_transport::client_port::{Connection, LocalPort};
 use isegoria_transport::{Endpoint, Listener};
 use serde::Deserialize;

@@ -1,31 +1,14 @@
+use crate::graph::{Graph, GraphVertex};
 use crate::metrics::Stats;
 use crate::node_loop::NodeLoop;
 use isegoria_node::Node;
 use isegoria_replica::Replica;
 use isegoria_transport::LinkHandle;
 use isegoria_transport::client_port::Question;
-use serde::Serialize;
 use std::sync::atomic::Ordering;
 
 /// The most vertices that a graph shows.
 const SHOWN_MAX: usize = 200;
-
-/// The part of the dependency graph that is not executed.
-#[derive(Serialize)]
-struct Graph {
-    vertices: Vec<Vertex>,
-    /// From a vertex to what it depends on: places in `vertices`.
-    edges: Vec<(usize, usize)>,
-    left_out_count: usize,
-    /// Committed vertices or slots that are not executed: of slots there is no graph.
-    waiting_count: usize,
-}
-
-#[derive(Serialize)]
-struct Vertex {
-    name: String,
-    is_chosen: bool,
-}
 
 /// What the loop knows of itself.
 impl<N: Node> NodeLoop<N> {
@@ -33,7 +16,7 @@ impl<N: Node> NodeLoop<N> {
     pub(crate) fn answer(&self, question: Question) -> String {
         match question {
             Question::Status => self.stats().to_json(),
-            Question::Graph => serde_json::to_string(&self.graph()).expect("names and numbers are JSON"),
+            Question::Graph => self.graph().to_json(),
             Question::Explain(request) => self.stories.explain(request),
         }
     }
@@ -52,7 +35,7 @@ impl<N: Node> NodeLoop<N> {
             edges: edges.collect(),
             vertices: shown
                 .iter()
-                .map(|one| Vertex { name: self.stories.name(one.vertex), is_chosen: one.is_committed })
+                .map(|one| GraphVertex { name: self.stories.name(one.vertex), is_chosen: one.is_committed })
                 .collect(),
             left_out_count,
         }

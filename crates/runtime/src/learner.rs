@@ -9,6 +9,7 @@
 
 use crate::clients::Clients;
 use crate::edge::{Edge, Ports};
+use crate::graph::Graph;
 use crate::inbox::{Arrival, Inbox};
 use crate::metrics::Stats;
 use crate::outward::{Outward, Wire};
@@ -120,9 +121,7 @@ impl<N: Node> Learner<N> {
                 // It is shown what it has executed alone: nothing enters at a learner.
                 let _ = answer.send(match question {
                     Question::Status => self.stats.to_json(),
-                    Question::Graph => {
-                        r#"{"vertices":[],"edges":[],"left_out_count":0,"waiting_count":0}"#.to_owned()
-                    }
+                    Question::Graph => Graph::default().to_json(),
                     Question::Explain(_) => "null".to_owned(),
                 });
             }

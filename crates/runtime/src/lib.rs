@@ -13,6 +13,7 @@ mod asked;
 mod batcher;
 mod clients;
 mod edge;
+mod graph;
 mod inbox;
 mod latencies;
 mod learner;
@@ -27,6 +28,7 @@ mod stories;
 mod timers;
 mod wishes;
 
+pub use graph::{Graph, GraphVertex};
 pub use isegoria_replica::Retention;
 pub use latencies::Latencies;
 pub use metrics::Stats;
