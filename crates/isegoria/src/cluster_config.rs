@@ -1,4 +1,4 @@
-use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec};
+use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec, registry};
 use isegoria_runtime::{Limits, Member, Retention, Settings};
 use isegoria_transport::client_port::LocalPort;
 use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
@@ -24,7 +24,8 @@ impl std::error::Error for ConfigFileError {}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterConfig {
-    /// The cluster's name: nodes of clusters with other names refuse each other.
+    /// The cluster's name. With the protocol, the nodes, their roles and their quorums it says which cluster this
+    /// is: nodes, and data directories, of different ones refuse each other.
     pub cluster: String,
     /// The protocol's name.
     pub protocol: String,
@@ -336,8 +337,7 @@ impl ClusterConfig {
             client: node.client.clone(),
         };
         Ok(Settings {
-            // Nodes, and logs, of another protocol are those of another cluster.
-            cluster: KeyHash::of(format!("{}/{}", self.cluster, self.protocol).as_bytes()).0,
+            cluster: KeyHash::of(self.agreed()?.as_bytes()).0,
             own: NodeId::new(index),
             members: self.nodes.iter().map(member).collect(),
             distances: self.geo.as_ref().map(|geo| geo.distances(index)).unwrap_or_default(),
@@ -348,6 +348,21 @@ impl ClusterConfig {
             local: LocalPort::default(),
             learner: false,
         })
+    }
+
+    /// What all nodes must have in common for good, as a text that no other configuration has: nodes, and
+    /// logs, that differ in it are those of different clusters, and never meet. With other nodes or
+    /// quorums what was chosen before would be forgotten.
+    fn agreed(&self) -> Result<String, ConfigFileError> {
+        let options = registry::protocol(&self.protocol)?.agreed(&self.layout()?, &self.options)?;
+        let node = |node: &NodeConfig| {
+            let mut roles: Vec<Role> = Role::ALL.to_vec();
+            roles.retain(|role| node.roles.contains(role));
+            (node.name.clone(), roles)
+        };
+        let nodes: Vec<(String, Vec<Role>)> = self.nodes.iter().map(node).collect();
+        let all = (&self.cluster, &self.protocol, options, &self.quorum, nodes);
+        Ok(serde_json::to_string(&all).expect("names, roles and counts are JSON"))
     }
 
     fn runtime_limits(&self) -> Limits {
@@ -421,6 +436,32 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         text.parse::<ClusterConfig>().unwrap_err().to_string()
+    }
+
+    /// What was chosen by some nodes and quorums may not be forgotten by others.
+    #[test]
+    fn a_cluster_is_its_name_protocol_nodes_roles_and_quorums() {
+        let id = |text: &str| text.parse::<ClusterConfig>().unwrap().settings("n1").unwrap().cluster;
+        let same = config("");
+        let is_another = |text: &str| assert_ne!(id(text), id(&same), "{text}");
+        is_another(&same.replace("\"t\"", "\"u\""));
+        is_another(&same.replace("simple-bpaxos", "epaxos"));
+        is_another(&format!("{same}[[node]]\nname = \"n4\"\npeer = \"h:4\"\nclient = \"h:14\"\n"));
+        let swapped =
+            same.replace("\"n2\"", "\"nx\"").replace("\"n3\"", "\"n2\"").replace("\"nx\"", "\"n3\"");
+        is_another(&swapped);
+        is_another(&config("[quorum]\nsystem = \"counts\"\nphase1 = 3\nphase2 = 1\n"));
+        let epaxos = |extra: &str| id(&config(extra).replace("simple-bpaxos", "epaxos"));
+        assert_ne!(epaxos("[options]\ne = 0\n"), epaxos("[options]\ne = 1\n"));
+        // What may be changed later, node by node.
+        assert_eq!(epaxos("[options]\ne = 1\nslow_ms = 700\n"), epaxos(""), "1 is what it is if left out");
+        assert_eq!(id(&same.replace("h:1", "other:1")), id(&same));
+        assert_eq!(id(&config("durability = \"os\"\n[limits]\nbatch_max = 7\n")), id(&same));
+        let mut apart: ClusterConfig = same.parse().unwrap();
+        apart.nodes[0].roles.reverse();
+        assert_eq!(id(&apart.to_toml()), id(&same), "roles have no order");
+        apart.nodes[0].roles.retain(|role| *role != Role::Leader);
+        is_another(&apart.to_toml());
     }
 
     #[test]

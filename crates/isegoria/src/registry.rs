@@ -56,6 +56,12 @@ pub trait AnyProtocol: Send + Sync {
     /// The first option that is unknown or contradicts another, with the cure.
     fn check(&self, layout: &Layout, options: &Table) -> Result<(), ConfigFileError>;
 
+    /// What of the options all nodes must have in common: see [`Protocol::agreed`].
+    ///
+    /// # Errors
+    /// As [`AnyProtocol::check`].
+    fn agreed(&self, layout: &Layout, options: &Table) -> Result<String, ConfigFileError>;
+
     /// The least time from submission to answer at `at`: see [`Protocol::limit`].
     ///
     /// # Errors
@@ -127,6 +133,11 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigFileError(format!("{}: {error}", P::NAME))),
         }
+    }
+
+    fn agreed(&self, layout: &Layout, options: &Table) -> Result<String, ConfigFileError> {
+        self.check(layout, options)?;
+        Ok(P::agreed(layout, &Self::options(options)?))
     }
 
     fn limit(

@@ -32,7 +32,7 @@ pub enum FormatError {
         supported: u32,
     },
     /// Written by another node or for another cluster.
-    #[error("it belongs to {found}, and this is {expected}; is the data directory the right one?")]
+    #[error("it belongs to {found}, and this is {expected}; {}", cure(*found, *expected))]
     Identity {
         /// Who wrote it.
         found: Identity,
@@ -47,6 +47,16 @@ pub enum FormatError {
         /// The position that the name or the segment before it says.
         expected: Position,
     },
+}
+
+fn cure(found: Identity, expected: Identity) -> &'static str {
+    if found.cluster == expected.cluster {
+        "give the node its own data directory"
+    } else {
+        "a cluster is its name, its protocol, the names, order and roles of its nodes, and its quorums (f and e with \
+         them), none of which can be changed later: put the configuration back as it was, or give the right data \
+         directory"
+    }
 }
 
 /// Why a log cannot be read without losing something that was durable.

@@ -43,7 +43,7 @@ impl Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "node {} of cluster {:x}", self.node, self.cluster)
+        write!(f, "node n{} of cluster {:x}", self.node + 1, self.cluster)
     }
 }
 

@@ -196,7 +196,7 @@ fn strangers_are_refused() {
     let log = small();
     let other = Identity { cluster: 8, ..OWN };
     let refused = Repair::new(other, 0).segment(0, &log.disk.0[&0]).unwrap_err();
-    assert!(refused.to_string().contains("node 1 of cluster 7"), "{refused}");
+    assert!(refused.to_string().contains("node n2 of cluster 7"), "{refused}");
     let refused = Repair::new(OWN, SEGMENT).segment(SEGMENT, &log.disk.0[&0]).unwrap_err();
     assert!(refused.to_string().contains("begins at position 0"), "{refused}");
 }

@@ -126,6 +126,12 @@ pub trait Protocol: 'static {
         layout.quorums.clone()
     }
 
+    /// Those of the options that all nodes must have in common for good, for votes are counted by
+    /// them: a part of who the cluster is, so it must not change from one release to the next.
+    fn agreed(_layout: &Layout, _options: &Self::Options) -> String {
+        String::new()
+    }
+
     /// How many votes the fast path needs, where there is one, with the options left out.
     fn fast_quorum(_layout: &Layout) -> Option<usize> {
         None

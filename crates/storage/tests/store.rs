@@ -359,7 +359,7 @@ fn another_node_and_a_newer_program_are_refused() {
     let other = Identity { node: 4, ..OWN };
     let error = Store::open(dir.path(), other, Durability::Fsync, StoreOptions::default()).err().unwrap();
     assert!(matches!(error, StoreError::Format { .. }), "{error}");
-    assert!(error.to_string().contains("node 3 of cluster 4d"), "{error}");
+    assert!(error.to_string().contains("node n4 of cluster 4d"), "{error}");
     overwrite(&segments(dir.path())[0], 8, &9u32.to_le_bytes());
     let error = refused(dir.path());
     assert!(matches!(error, StoreError::Format { .. }), "{error}");

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Mismatch {
     /// Two clusters.
     #[error(
-        "this node is of cluster {ours:x} and the caller of cluster {yours:x}; check the addresses in both configurations"
+        "this node is of cluster {ours:x} and the caller of cluster {yours:x}; use the same configuration on both: the \
+         addresses, the cluster's name, the protocol, the nodes and their roles, and the quorums"
     )]
     Cluster {
         /// The cluster of the side that refuses.

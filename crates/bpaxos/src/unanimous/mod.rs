@@ -74,6 +74,15 @@ impl Protocol for UnanimousBpaxos {
         Ok(UnanimousNode::new(own, layout, (options, conflicts)))
     }
 
+    fn agreed(_: &Layout, options: &Options) -> String {
+        let fast = match options.fast {
+            Fast::Unanimous => "unanimous",
+            Fast::Threshold => "threshold",
+            Fast::Basic => "basic",
+        };
+        format!("fast={fast}")
+    }
+
     /// To the farthest node and back; with `fast=basic` to the farthest but one.
     fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
         let count = match Fit::new(options.fast, layout) {

@@ -80,6 +80,10 @@ impl Protocol for Atlas {
         options.quorums(layout)
     }
 
+    fn agreed(layout: &Layout, options: &Options) -> String {
+        format!("f={}", options.f(layout))
+    }
+
     /// To the farthest of the nearest fast quorum and back.
     fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
         options.fast_quorum(layout).nearest(|node| round_trip(at, node))

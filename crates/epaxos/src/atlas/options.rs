@@ -80,7 +80,7 @@ impl Options {
         pace::check(self.tick_ms, &times, (self.in_flight_max, self.in_flight_bytes_max))
     }
 
-    fn f(&self, layout: &Layout) -> usize {
+    pub(super) fn f(&self, layout: &Layout) -> usize {
         self.f.unwrap_or(f_max(layout))
     }
 

@@ -88,6 +88,11 @@ impl Protocol for Epaxos {
         options.sizes(layout).quorums()
     }
 
+    fn agreed(layout: &Layout, options: &Options) -> String {
+        let sizes = options.sizes(layout);
+        format!("f={},e={}", sizes.f, sizes.e)
+    }
+
     /// To the farthest of the nearest n−e nodes and back.
     fn limit(layout: &Layout, options: &Options, at: NodeId, round_trip: RoundTrip<'_>) -> f64 {
         options.sizes(layout).fast_quorum().nearest(|node| round_trip(at, node))
