@@ -182,6 +182,9 @@ pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan
     let mut plans = Vec::new();
     for process in 0..scenario.load_processes {
         let clients = share(scenario.clients, scenario.load_processes, process);
+        let preload = scenario.workload.preloaded();
+        let (total, parts) = ((preload.end - preload.start), scenario.load_processes as u64);
+        let bound = |part: usize| preload.start + total * part as u64 / parts;
         let mut seats = homes.clone();
         for client in first_client..first_client + clients {
             let home = client % homes.len();
@@ -199,6 +202,8 @@ pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan
             geo: scenario.distance.clone(),
             warm_up_s: scenario.warm_up,
             duration_s: scenario.duration,
+            rate_per_s: scenario.rate.map(|rate| rate * part_of(clients, scenario.clients)),
+            preload: bound(process)..bound(process + 1),
             history: None,
         });
         first_client += clients;
@@ -214,6 +219,11 @@ pub(crate) fn record(plans: &mut [LoadPlan], target: PathBuf, reads: f64) -> Res
         plan.history = Some(HistoryPlan { file: part.clone(), origin_us, reads });
     }
     Ok(files)
+}
+
+#[allow(clippy::cast_precision_loss)] // Counts of clients.
+fn part_of(clients: usize, total: usize) -> f64 {
+    clients as f64 / total as f64
 }
 
 /// The size of part `index` of `total` split into `parts`.

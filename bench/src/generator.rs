@@ -1,4 +1,5 @@
 use crate::Workload;
+use crate::ycsb::Ycsb;
 use crate::zipf::Zipf;
 use bytes::{Bytes, BytesMut};
 use isegoria_kv::Op;
@@ -24,9 +25,19 @@ pub struct KeyChooser {
 
 #[derive(Clone, Copy, Debug)]
 enum Choice {
-    HotOrFresh { conflict: f64 },
-    PoolOrOwn { conflict: f64, pool: u64 },
+    HotOrFresh {
+        conflict: f64,
+    },
+    PoolOrOwn {
+        conflict: f64,
+        pool: u64,
+    },
     Zipf(Zipf),
+    /// Ranks are scattered over the keys, so that neighbours are not all popular.
+    Scattered {
+        zipf: Zipf,
+        keys: u64,
+    },
 }
 
 impl KeyChooser {
@@ -42,6 +53,9 @@ impl KeyChooser {
             Workload::Epaxos13 => Choice::HotOrFresh { conflict },
             Workload::Atlas20 { pool } => Choice::PoolOrOwn { conflict, pool },
             Workload::Zipf { theta, keys } => Choice::Zipf(Zipf::new(keys, theta)),
+            Workload::Ycsb(Ycsb { keys, theta, .. }) => {
+                Choice::Scattered { zipf: Zipf::new(keys, theta), keys }
+            }
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(client as u64);
@@ -53,10 +67,10 @@ impl KeyChooser {
         match self.choice {
             Choice::HotOrFresh { conflict } => {
                 if self.rng.random_bool(conflict) {
-                    return 0;
+                    0
+                } else {
+                    self.fresh_key()
                 }
-                self.fresh_count += 1;
-                self.own + self.fresh_count
             }
             Choice::PoolOrOwn { conflict, pool } => {
                 if self.rng.random_bool(conflict) {
@@ -66,6 +80,24 @@ impl KeyChooser {
                 }
             }
             Choice::Zipf(zipf) => zipf.sample(&mut self.rng) - 1,
+            Choice::Scattered { zipf, keys } => scattered(zipf.sample(&mut self.rng), keys),
+        }
+    }
+
+    /// A key of the client that was never used before.
+    pub(crate) fn fresh_key(&mut self) -> u64 {
+        self.fresh_count += 1;
+        self.own + self.fresh_count
+    }
+
+    /// One of the keys that are new, the newest most often: those of the client, and before them `count`
+    /// shared ones.
+    pub(crate) fn latest_key(&mut self, count: u64) -> u64 {
+        let Choice::Scattered { zipf, .. } = self.choice else { return self.next_key() };
+        let age = zipf.sample(&mut self.rng) - 1;
+        match age.checked_sub(self.fresh_count) {
+            None => self.own + self.fresh_count - age,
+            Some(beyond) => count.saturating_sub(1 + beyond),
         }
     }
 
@@ -75,9 +107,18 @@ impl KeyChooser {
         match self.choice {
             Choice::HotOrFresh { conflict } if self.rng.random_bool(conflict) => 0,
             Choice::HotOrFresh { .. } => self.own + self.fresh_count,
-            Choice::PoolOrOwn { .. } | Choice::Zipf(_) => self.next_key(),
+            Choice::PoolOrOwn { .. } | Choice::Zipf(_) | Choice::Scattered { .. } => self.next_key(),
         }
     }
+}
+
+/// Where the record of a rank lies among `keys`: anywhere, and always there.
+pub(crate) fn scattered(rank: u64, keys: u64) -> u64 {
+    // A step of splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+    let mut mixed = rank.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) % keys
 }
 
 /// Encodes puts: keys of 8 bytes, values of a fixed size.
@@ -88,6 +129,7 @@ impl KeyChooser {
 pub struct PutEncoder {
     template: Vec<u8>,
     key_at: usize,
+    value: Bytes,
     block: BytesMut,
 }
 
@@ -105,7 +147,12 @@ impl PutEncoder {
         let other = encode(u64::MAX);
         let key_at =
             template.iter().zip(&other).position(|(a, b)| a != b).expect("the key is in the encoding");
-        PutEncoder { template, key_at, block: BytesMut::new() }
+        PutEncoder { template, key_at, value: value.into(), block: BytesMut::new() }
+    }
+
+    /// The value of every put.
+    pub(crate) fn value(&self) -> Bytes {
+        self.value.clone()
     }
 
     /// The command that puts the value at `key`.

@@ -23,7 +23,11 @@ pub struct Knobs {
     /// How long the load runs before that, s [default: 2]
     #[arg(long, value_name = "S")]
     pub warm_up: Option<f64>,
-    /// epaxos13, atlas20 or zipf, with options after a colon [default: epaxos13]
+    /// Operations a second in all, arriving by chance whatever was answered (an open loop), at most --clients of them
+    /// outstanding [default: each client begins the next one when the last has ended]
+    #[arg(long, value_name = "OPS")]
+    pub rate: Option<f64>,
+    /// epaxos13, atlas20, zipf or ycsb-a to ycsb-f, with options after a colon [default: epaxos13]
     #[arg(long, value_name = "W")]
     pub workload: Option<Workload>,
     /// Conflict probability, 0 to 1 [default: 0]
@@ -41,15 +45,25 @@ pub struct Knobs {
     /// When a write counts as done: memory, os or fsync [default: fsync]
     #[arg(long, value_name = "M")]
     pub durability: Option<Durability>,
-    /// Emulate the distance between sites: round-trip times, a CSV matrix such as configs/rtt/aws-2020.csv
+    /// Emulate the distance between sites: regions such as configs/regions/epaxos13.toml, or a CSV matrix of
+    /// round-trip times such as configs/rtt/aws-2020.csv
     #[arg(long, value_name = "FILE")]
     pub geo: Option<PathBuf>,
-    /// The site of each node, separated by commas; the first ones of the matrix, if left out
+    /// The site of each node, separated by commas [default: those of the regions, or the first of the matrix]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub sites: Option<Vec<String>>,
     /// What each way between sites takes more, at most, ms [default: 0]
     #[arg(long, value_name = "MS")]
     pub jitter_ms: Option<f64>,
+    /// Probability that a packet between sites is lost, and sent again a round trip later [default: 0]
+    #[arg(long, value_name = "R")]
+    pub loss: Option<f64>,
+    /// What passes one way between two nodes, Mbit/s [default: no limit]
+    #[arg(long, value_name = "MBIT")]
+    pub bandwidth_mbit: Option<f64>,
+    /// What each node may use of one processor, such as 0.25, by a cgroup of its own [default: no limit]
+    #[arg(long, value_name = "SHARE")]
+    pub cap_cpu: Option<f64>,
     /// Processes that the clients are spread over [default: 1]
     #[arg(long, value_name = "N")]
     pub load_processes: Option<usize>,
@@ -93,6 +107,7 @@ impl Knobs {
             clients: self.clients.or(other.clients),
             duration: self.duration.or(other.duration),
             warm_up: self.warm_up.or(other.warm_up),
+            rate: self.rate.or(other.rate),
             workload: self.workload.or(other.workload),
             conflict: self.conflict.or(other.conflict),
             payload: self.payload.or(other.payload),
@@ -102,6 +117,9 @@ impl Knobs {
             geo: self.geo.or(other.geo),
             sites: self.sites.or(other.sites),
             jitter_ms: self.jitter_ms.or(other.jitter_ms),
+            loss: self.loss.or(other.loss),
+            bandwidth_mbit: self.bandwidth_mbit.or(other.bandwidth_mbit),
+            cap_cpu: self.cap_cpu.or(other.cap_cpu),
             load_processes: self.load_processes.or(other.load_processes),
             repeat: self.repeat.or(other.repeat),
             seed: self.seed.or(other.seed),

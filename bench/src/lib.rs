@@ -9,12 +9,13 @@
 //! a figure that the system or the protocol does not have is none and not 0; of a run everything is kept that is
 //! needed to repeat and to doubt it, and nothing that names the machine or its user.
 //!
-//! Not done here: no caps on the nodes' processors; the emulated distance has neither loss nor
-//! a bandwidth; open loop only where a cluster is overloaded.
+//! Not done here: a load of several machines.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L5: clocks, files and processes.
 
 mod args;
+mod cap;
 mod cpu;
+mod descriptors;
 mod environment;
 mod error;
 mod fleet;
@@ -29,6 +30,7 @@ pub mod local_cluster;
 mod measurement;
 /// Faults against a cluster while clients record a history.
 pub mod nemesis;
+mod operation;
 mod progress;
 mod protocol_list;
 mod report;
@@ -37,7 +39,9 @@ mod runner;
 mod scenario;
 mod table;
 mod trials;
+mod wide_area;
 mod workload;
+mod ycsb;
 mod zipf;
 
 pub use args::BenchArgs;
@@ -47,8 +51,10 @@ pub use generator::{KeyChooser, PutEncoder};
 pub use knobs::Knobs;
 pub use measurement::{CpuUs, LatencyUs, Measurement};
 pub use protocol_list::ProtocolList;
-pub use report::{METHOD, METHOD_GEO, Row, SiteRow, Spread};
+pub use report::{METHOD, METHOD_CAP, METHOD_GEO, Row, SiteRow, Spread};
 pub use runner::run;
 pub use scenario::Scenario;
 pub use trials::{DurabilityArgs, EnduranceArgs, HotKeyArgs, OverloadArgs, RecoveryArgs, Trial};
+pub use wide_area::WideArea;
 pub use workload::{Workload, WorkloadError};
+pub use ycsb::{Letter, Ycsb};

@@ -2,6 +2,7 @@ use crate::load::{LoadResult, NodeLatencies};
 use crate::{BenchError, histogram};
 use hdrhistogram::Histogram;
 use isegoria::Stats;
+use isegoria_transport::LatenessSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,6 +60,18 @@ pub struct Measurement {
     /// The same of the clients of each node.
     #[serde(default)]
     pub latency_us_by_node: BTreeMap<String, LatencyUs>,
+    /// Commit latency at each node, from taking a command to its decision, warm-up included; to two digits.
+    #[serde(default)]
+    pub commit_us_by_node: BTreeMap<String, LatencyUs>,
+    /// The same of all nodes together; none if nobody told.
+    #[serde(default)]
+    pub commit_us: Option<LatencyUs>,
+    /// How late an emulated distance was, at the node or load process where it was latest.
+    #[serde(default)]
+    pub link_lateness: Option<LatenessSummary>,
+    /// How late the operations of an open loop began, at the load process where it was latest.
+    #[serde(default)]
+    pub send_lateness: Option<LatenessSummary>,
     /// Processor time in the window.
     pub cpu_us_per_command: CpuUs,
     /// The share of vertices that depended on something not executed everywhere.
@@ -109,6 +122,18 @@ impl Measurement {
         let sum = |count: fn(&Stats) -> u64| stats.iter().map(|stats| count(stats)).sum::<u64>();
         let (fast, slow) = (sum(|stats| stats.fast_count), sum(|stats| stats.slow_count));
         let conflicts = ratio(sum(|stats| stats.conflicting_count), sum(|stats| stats.proposed_count));
+        let (mut commits, mut commit_us_by_node) = (histogram::empty(), BTreeMap::new());
+        for (node, stats) in raw.stats.iter().filter_map(|(node, stats)| Some((node, stats.as_ref()?))) {
+            let mut at_node = histogram::empty();
+            for (us, count) in stats.commit.counts() {
+                at_node.saturating_record_n(us.max(1), count);
+            }
+            commits.add(&at_node).map_err(|error| BenchError::Load(error.to_string()))?;
+            commit_us_by_node.extend(histogram::percentiles(&at_node).map(|us| (node.clone(), us)));
+        }
+        let links = raw.loads.iter().filter_map(|load| load.link_lateness);
+        let link_lateness = latest(links.chain(stats.iter().map(|stats| stats.lateness)));
+        let send_lateness = latest(raw.loads.iter().filter_map(|load| load.send_lateness));
         let measurement = Measurement {
             completed,
             window_s,
@@ -119,6 +144,10 @@ impl Measurement {
                 .iter()
                 .filter_map(|(node, latencies)| Some((node.clone(), histogram::percentiles(latencies)?)))
                 .collect(),
+            commit_us: histogram::percentiles(&commits),
+            commit_us_by_node,
+            link_lateness,
+            send_lateness,
             cpu_us_per_command: CpuUs {
                 servers_total: servers.and_then(|nodes| per_command(nodes.iter().sum())),
                 busiest_node: servers
@@ -138,6 +167,11 @@ impl Measurement {
     pub fn errors(&self) -> u64 {
         self.errors_by_kind.values().sum()
     }
+}
+
+/// The one that was latest, of those that noted anything.
+fn latest(all: impl Iterator<Item = LatenessSummary>) -> Option<LatenessSummary> {
+    all.filter(|one| one.count > 0).max_by_key(|one| one.p99_us)
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of a run are far below 2^52.
@@ -162,6 +196,8 @@ pub(crate) mod tests {
             window_s: 2.0,
             cpu_us,
             latencies: vec![NodeLatencies { node, histogram: histogram::to_text(&histogram) }],
+            link_lateness: None,
+            send_lateness: None,
         }
     }
 

@@ -1,6 +1,7 @@
 use crate::scenario::is_zero;
 use crate::{CpuUs, LatencyUs, Measurement, Scenario};
 use isegoria::GeoConfig;
+use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,8 +9,10 @@ use std::collections::BTreeMap;
 /// What the figures mean on one machine; see "One machine is not n machines" in the
 /// benchmarking notes.
 pub const METHOD: &str = "cpu-per-command";
-/// The same where distance between the nodes is emulated.
-pub const METHOD_GEO: &str = "cpu-per-command,emulated-wan";
+/// Also on, where distance between the nodes is emulated.
+pub const METHOD_GEO: &str = "emulated-wan";
+/// Also on, where each node has a share of a processor.
+pub const METHOD_CAP: &str = "cpu-cap";
 
 /// One protocol's row: medians over the repetitions. The JSON output is a list of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,8 +47,15 @@ pub struct Row {
     pub warm_up_s: f64,
     /// Processes that the clients were spread over.
     pub load_processes: usize,
-    /// Which honest way of measuring on one machine was on: [`METHOD`] or [`METHOD_GEO`].
+    /// Which honest ways of measuring on one machine were on, separated by commas: [`METHOD`], [`METHOD_GEO`],
+    /// [`METHOD_CAP`].
     pub method: String,
+    /// What each node could use of one processor; none without a cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_cpu: Option<f64>,
+    /// Operations a second that were to begin; none in a closed loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offered_ops_s: Option<f64>,
     /// Answers a second.
     pub throughput_ops_s: f64,
     /// Commands without an answer, over all repetitions.
@@ -54,6 +64,15 @@ pub struct Row {
     pub errors_by_kind: BTreeMap<String, u64>,
     /// Latencies from submission to output.
     pub latency_us: LatencyUs,
+    /// Commit latencies: from taking a command to its decision, at the node that took it, warm-up included.
+    #[serde(default)]
+    pub commit_us: Option<LatencyUs>,
+    /// How late emulated distances were, in the repetition and at the process where they were latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_lateness: Option<LatenessSummary>,
+    /// How late the operations of an open loop began, in the repetition and at the process where it was latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lateness: Option<LatenessSummary>,
     /// Latencies of the clients of each node, where distance is emulated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sites: Vec<SiteRow>,
@@ -80,6 +99,9 @@ pub struct SiteRow {
     pub limit_us: f64,
     /// What was measured: medians over the repetitions.
     pub latency_us: LatencyUs,
+    /// From taking a command to its decision, at the node itself, warm-up included.
+    #[serde(default)]
+    pub commit_us: Option<LatencyUs>,
     /// The median latency against the limit; none if the limit is 0.
     pub ratio: Option<f64>,
 }
@@ -129,11 +151,16 @@ impl Row {
             duration_s: scenario.duration,
             warm_up_s: scenario.warm_up,
             load_processes: scenario.load_processes,
-            method: if scenario.distance.is_some() { METHOD_GEO } else { METHOD }.to_owned(),
+            method: method(scenario),
+            cap_cpu: scenario.cap_cpu,
+            offered_ops_s: scenario.rate,
             throughput_ops_s: all.median(|one| one.throughput_ops_s),
             errors: repetitions.iter().map(Measurement::errors).sum(),
             errors_by_kind,
             latency_us: all.median_latencies(|one| Some(&one.latency_us)),
+            commit_us: all.known_latencies(|one| one.commit_us.as_ref()),
+            link_lateness: all.latest(|one| one.link_lateness),
+            send_lateness: all.latest(|one| one.send_lateness),
             sites: scenario
                 .distance
                 .iter()
@@ -151,6 +178,12 @@ impl Row {
             repetitions,
         }
     }
+}
+
+fn method(scenario: &Scenario) -> String {
+    let far = scenario.distance.as_ref().map(|_| METHOD_GEO);
+    let capped = scenario.cap_cpu.map(|_| METHOD_CAP);
+    [METHOD].into_iter().chain(far).chain(capped).collect::<Vec<_>>().join(",")
 }
 
 struct Repetitions<'a>(&'a [Measurement]);
@@ -184,6 +217,18 @@ impl Repetitions<'_> {
         }
     }
 
+    /// As [`Repetitions::median_latencies`]; none if nobody has any.
+    fn known_latencies<'a>(
+        &'a self,
+        of: impl Fn(&'a Measurement) -> Option<&'a LatencyUs>,
+    ) -> Option<LatencyUs> {
+        self.0.iter().any(|one| of(one).is_some()).then(|| self.median_latencies(of))
+    }
+
+    fn latest(&self, of: impl Fn(&Measurement) -> Option<LatenessSummary>) -> Option<LatenessSummary> {
+        self.0.iter().filter_map(of).max_by_key(|one| one.p99_us)
+    }
+
     fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>) -> Vec<SiteRow> {
         let row = |(index, limit_us): (usize, f64)| {
             let node = NodeId::new(index).to_string();
@@ -191,6 +236,7 @@ impl Repetitions<'_> {
             SiteRow {
                 site: geo.sites[index].clone(),
                 limit_us,
+                commit_us: self.known_latencies(|one| one.commit_us_by_node.get(&node)),
                 ratio: (limit_us > 0.0).then(|| latency_us.p50 as f64 / limit_us),
                 latency_us,
                 node,

@@ -1,10 +1,11 @@
+use crate::cap::CpuCap;
 use crate::fleet::{self, Fleet, Loaded};
 use crate::history::with_words;
-use crate::local_cluster::{LocalCluster, take_free_endpoints};
+use crate::local_cluster::{Launch, LocalCluster, take_free_endpoints};
 use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
 use crate::results::{Contents, Folder, file_stem};
-use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, table, trials};
+use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, cap, table, trials};
 use hdrhistogram::Histogram;
 use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use std::io::{ErrorKind, Write};
@@ -24,7 +25,8 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
     if let Some(trial) = args.trial {
         return trials::run(trial, executable).await;
     }
-    let scenario = args.scenario()?;
+    let mut scenario = args.scenario()?;
+    let uncapped = cap::give_up_if_impossible(&mut scenario);
     let data_dir = args.data_dir.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&data_dir)
         .map_err(BenchError::io(format!("making the data directory {}", data_dir.display())))?;
@@ -60,7 +62,7 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
     } else {
         let path = folder.path();
         let warning = warning(&scenario, &environment, args.history.is_some());
-        format!("{}{warning}kept in {}\n", table::table(&rows), path.display())
+        format!("{}{uncapped}{warning}kept in {}\n", table::table(&rows), path.display())
     };
     print(&text)?;
     let empty = |row: &&Row| row.repetitions.iter().any(|one| one.completed == 0);
@@ -150,8 +152,14 @@ impl Runner<'_> {
             .tempdir_in(&self.data_dir)
             .map_err(BenchError::io(format!("making a directory in {}", self.data_dir.display())))?;
         let config = with_free_endpoints(self.scenario.cluster(spec, dir.path())?)?;
+        let cap = self.cap()?;
+        let launch = |index| Launch {
+            wrapper: cap.as_ref().map(|cap| cap.wrapper(index)).unwrap_or_default(),
+            config: None,
+        };
+        let launches = (0..config.nodes.len()).map(launch).collect();
         let started = tokio::select! {
-            started = LocalCluster::start(&self.executable, &config) => started,
+            started = LocalCluster::start_as(&self.executable, &config, launches) => started,
             () = self.interrupts.next() => return Err(BenchError::Interrupted),
         };
         let protocol = spec.to_string();
@@ -159,6 +167,7 @@ impl Runner<'_> {
             started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
         let outcome = self.measure(&mut cluster, &config, history).await;
         let stats = cluster.stop().await;
+        drop(cap);
         let Loaded { loads, servers_us_per_s } = match outcome {
             Ok(Ended::Loaded(loaded)) => loaded,
             Ok(Ended::NodeDied { node, how, log }) => {
@@ -173,6 +182,12 @@ impl Runner<'_> {
             has_fast_path: kind.has_fast_path(),
         };
         Measurement::new(Raw { loads, servers_us_per_s, stats }, traits)
+    }
+
+    /// Groups with a share of a processor for each node, if that was asked for.
+    fn cap(&self) -> Result<Option<CpuCap>, BenchError> {
+        let new = |share| CpuCap::new(self.scenario.nodes, share);
+        self.scenario.cap_cpu.map(new).transpose().map_err(BenchError::io("making a cgroup for a node"))
     }
 
     /// Puts the load on the cluster, unless a node dies or the user has enough.

@@ -1,6 +1,7 @@
+use crate::cap::CAP_RANGE;
 use crate::generator::CLIENTS_MAX;
-use crate::{BenchError, Knobs, ProtocolList, Workload};
-use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec, RttMatrix};
+use crate::{BenchError, Knobs, ProtocolList, WideArea, Workload, descriptors};
+use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec};
 use isegoria_types::{NodeId, Role};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 const COMMAND_OVERHEAD: usize = 32;
 /// The longest warm-up or window, s: a day.
 const SECONDS_MAX: f64 = 86_400.0;
+/// The highest rate, operations a second.
+const RATE_MAX: f64 = 10_000_000.0;
 
 /// The round-trip times of a run, beside its `input.toml`.
 pub(crate) const RTT_FILE: &str = "rtt.csv";
@@ -17,21 +20,6 @@ pub(crate) const RTT_FILE: &str = "rtt.csv";
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
 pub(crate) fn is_zero(share: &f64) -> bool {
     *share == 0.0
-}
-
-/// How far apart the nodes are to be.
-fn distance(knobs: &Knobs, nodes: usize, jitter_ms: f64) -> Result<Option<GeoConfig>, BenchError> {
-    let Some(file) = &knobs.geo else {
-        let stray = [("sites", knobs.sites.is_some()), ("jitter-ms", knobs.jitter_ms.is_some())];
-        return match stray.into_iter().find(|(_, given)| *given) {
-            Some((name, _)) => Err(BenchError::Usage(format!(
-                "{name}: says nothing without round-trip times; add --geo configs/rtt/aws-2020.csv, or leave it out"
-            ))),
-            None => Ok(None),
-        };
-    };
-    let matrix = RttMatrix::from_file(file)?;
-    Ok(Some(GeoConfig::new(&matrix, knobs.sites.as_deref(), nodes, jitter_ms)?))
 }
 
 /// A run, with every setting known and every rule checked. Written as `input.toml`,
@@ -51,7 +39,10 @@ pub struct Scenario {
     pub duration: f64,
     /// The load before it, s.
     pub warm_up: f64,
-    /// Which keys are written.
+    /// Operations a second that begin whatever was answered; none in a closed loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// What clients do.
     pub workload: Workload,
     /// Conflict probability, 0..=1.
     pub conflict: f64,
@@ -73,9 +64,18 @@ pub struct Scenario {
     /// What each way takes more, at most, ms.
     #[serde(skip_serializing_if = "is_zero")]
     pub jitter_ms: f64,
+    /// The probability that a packet is lost.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub loss: f64,
+    /// What passes one way between two nodes, Mbit/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mbit: Option<f64>,
     /// How far apart the nodes are, as found in the file.
     #[serde(skip)]
     pub distance: Option<GeoConfig>,
+    /// What each node may use of one processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap_cpu: Option<f64>,
     /// Processes that the clients are spread over.
     pub load_processes: usize,
     /// Measurements of each protocol.
@@ -91,9 +91,18 @@ impl Scenario {
     /// The first rule that is broken, with the setting's name and the cure.
     pub fn new(knobs: Knobs) -> Result<Scenario, BenchError> {
         let workload = knobs.workload.unwrap_or(Workload::Epaxos13);
-        let (nodes, clients) = (knobs.nodes.unwrap_or(3), knobs.clients.unwrap_or(256));
-        let jitter_ms = knobs.jitter_ms.unwrap_or(0.0);
-        let distance = distance(&knobs, nodes, jitter_ms)?;
+        let area = WideArea {
+            geo: knobs.geo.clone(),
+            sites: knobs.sites,
+            jitter_ms: knobs.jitter_ms,
+            loss: knobs.loss,
+            bandwidth_mbit: knobs.bandwidth_mbit,
+        };
+        let regions = area.regions()?;
+        let sites = regions.as_ref().and_then(|regions| Some(regions.sites.as_ref()?.len()));
+        let (nodes, clients) = (knobs.nodes.or(sites).unwrap_or(3), knobs.clients.unwrap_or(256));
+        let distance = regions.map(|regions| regions.place(nodes)).transpose()?;
+        let far_apart = |of: fn(&GeoConfig) -> f64| distance.as_ref().map_or(0.0, of);
         let far = if distance.is_some() { "-geo" } else { "" };
         let scenario = Scenario {
             name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}{far}", workload.name())),
@@ -102,6 +111,7 @@ impl Scenario {
             clients,
             duration: knobs.duration.unwrap_or(10.0),
             warm_up: knobs.warm_up.unwrap_or(2.0),
+            rate: knobs.rate,
             workload,
             conflict: knobs.conflict.unwrap_or(0.0),
             payload: knobs.payload.unwrap_or(100),
@@ -109,9 +119,12 @@ impl Scenario {
             batch: knobs.batch.unwrap_or(128),
             durability: knobs.durability.unwrap_or(Durability::Fsync),
             geo: knobs.geo,
-            sites: knobs.sites,
-            jitter_ms,
+            sites: distance.as_ref().map(|geo| geo.sites.clone()),
+            jitter_ms: far_apart(|geo| geo.jitter_ms),
+            loss: far_apart(|geo| geo.loss),
+            bandwidth_mbit: distance.as_ref().and_then(|geo| geo.bandwidth_mbit),
             distance,
+            cap_cpu: knobs.cap_cpu,
             load_processes: knobs.load_processes.unwrap_or(1),
             repeat: knobs.repeat.unwrap_or(1),
             seed: knobs.seed.unwrap_or(1),
@@ -152,6 +165,20 @@ impl Scenario {
         if !(0.0..=1.0).contains(&self.reads) {
             return refuse(format!("reads = {}: give a share from 0 to 1, such as 0.5", self.reads));
         }
+        if self.reads > 0.0 && !self.workload.preloaded().is_empty() {
+            return refuse(format!(
+                "history: workload {} has reads of its own; record one of epaxos13, atlas20 and zipf",
+                self.workload
+            ));
+        }
+        if let Some(rate) = self.rate.filter(|rate| !(*rate >= 1.0 && *rate <= RATE_MAX)) {
+            return refuse(format!("rate = {rate}: give operations a second from 1 to {RATE_MAX}"));
+        }
+        if let Some(share) = self.cap_cpu.filter(|share| !CAP_RANGE.contains(share)) {
+            let (least, most) = (CAP_RANGE.start(), CAP_RANGE.end());
+            return refuse(format!("cap-cpu = {share}: give a share of one processor, {least} to {most}"));
+        }
+        descriptors::check(self.nodes, processes)?;
         if self.repeat == 0 {
             return refuse("repeat = 0: measure at least once".to_owned());
         }

@@ -1,19 +1,43 @@
 //! The table that people read: a row a protocol, units in the header.
 
 use crate::Row;
+use isegoria_transport::LatenessSummary;
 
 /// What was measured how, below each table.
-fn face(is_far: bool) -> String {
-    let wan = if is_far {
-        "distance emulated in the links: half a round trip each way, nothing lost"
-    } else {
-        "no emulated WAN"
+fn face(rows: &[Row]) -> String {
+    let far = rows.iter().any(|row| !row.sites.is_empty());
+    let wan =
+        if far { "distance emulated in the links: half a round trip each way" } else { "no emulated WAN" };
+    let mut text = match rows.iter().find_map(|row| row.cap_cpu) {
+        Some(share) => format!(
+            "way: each node has {share} of a processor in a cgroup of its own, the load has the rest of the machine \
+             ({wan}).\n     The busiest node saturates first, as on a machine of its own that is as slow.\n"
+        ),
+        None => format!(
+            "way: CPU per command on one machine (no CPU caps, {wan}).\n     All processes share its cores, so ops/s is not \
+             what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest\n     node) is the ops/s of equal machines, one \
+             a node.\n"
+        ),
     };
-    format!(
-        "way: CPU per command on one machine (no CPU caps, {wan}).\n     All processes share its cores, so ops/s is not \
-         what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest\n     node) is the ops/s of equal machines, one \
-         a node.\n"
-    )
+    for row in rows {
+        let links = row.link_lateness.map(|late| late_by("what a link held back", late));
+        let sends = row.send_lateness.map(|late| late_by("what was to begin", late));
+        let words: Vec<String> = links.into_iter().chain(sends).collect();
+        if !words.is_empty() {
+            text.push_str(&format!("late, {}: {}\n", row.protocol, words.join("; ")));
+        }
+    }
+    text
+}
+
+fn late_by(what: &str, late: LatenessSummary) -> String {
+    format!("{what} p50 {} ms, p99 {} ms", hundredths(late.p50_us), hundredths(late.p99_us))
+}
+
+fn hundredths(us: u64) -> String {
+    #[allow(clippy::cast_precision_loss)] // Below 2^52 µs.
+    let ms = us as f64 / 1e3;
+    format!("{ms:.2}")
 }
 
 struct Column {
@@ -29,6 +53,11 @@ const COLUMNS: &[Column] = &[
     Column { head: "p95", unit: "µs", cell: |row| grouped(row.latency_us.p95) },
     Column { head: "p99", unit: "µs", cell: |row| grouped(row.latency_us.p99) },
     Column { head: "p99.9", unit: "µs", cell: |row| grouped(row.latency_us.p999) },
+    Column {
+        head: "commit p50",
+        unit: "µs",
+        cell: |row| row.commit_us.map_or("–".to_owned(), |commit| grouped(commit.p50)),
+    },
     Column { head: "errors", unit: "", cell: |row| grouped(row.errors) },
     Column {
         head: "CPU servers", unit: "µs/cmd", cell: |row| decimal(row.cpu_us_per_command.servers_total)
@@ -60,7 +89,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
     }
     text.push_str(&sites(rows));
-    text.push_str(&face(rows.iter().any(|row| !row.sites.is_empty())));
+    text.push_str(&face(rows));
     text
 }
 
@@ -69,10 +98,10 @@ fn sites(rows: &[Row]) -> String {
     if rows.iter().all(|row| row.sites.is_empty()) {
         return String::new();
     }
-    let text = |words: [&str; 7]| words.map(str::to_owned).to_vec();
+    let text = |words: [&str; 8]| words.map(str::to_owned).to_vec();
     let mut lines = vec![
-        text(["latency by site", "node", "site", "limit", "p50", "p50 / limit", "p99"]),
-        text(["", "", "", "ms", "ms", "", "ms"]),
+        text(["latency by site", "node", "site", "limit", "p50", "p50 / limit", "p99", "commit p50"]),
+        text(["", "", "", "ms", "ms", "", "ms", "ms"]),
     ];
     for row in rows {
         lines.extend(row.sites.iter().map(|at| {
@@ -84,6 +113,7 @@ fn sites(rows: &[Row]) -> String {
                 ms(at.latency_us.p50),
                 at.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.3}")),
                 ms(at.latency_us.p99),
+                at.commit_us.map_or("–".to_owned(), |commit| ms(commit.p50)),
             ]
         }));
     }
@@ -124,14 +154,22 @@ fn about(row: &Row) -> String {
         format!("medians of {} runs each, ± half the spread", row.repeat)
     };
     format!(
-        "{} nodes, {} closed-loop clients in {} load process(es), workload {}, {} s after {} s of warm-up, {times}\n",
+        "{} nodes, {} in {} load process(es), workload {}, {} s after {} s of warm-up, {times}\n",
         row.nodes,
-        grouped(row.clients as u64),
+        load(row),
         row.load_processes,
         row.workload,
         row.duration_s,
         row.warm_up_s
     )
+}
+
+fn load(row: &Row) -> String {
+    let clients = grouped(row.clients as u64);
+    match row.offered_ops_s {
+        None => format!("{clients} closed-loop clients"),
+        Some(rate) => format!("{rate} ops/s in an open loop, at most {clients} outstanding,"),
+    }
 }
 
 fn throughput(row: &Row) -> String {

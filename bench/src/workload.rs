@@ -1,11 +1,15 @@
+use crate::ycsb::{Letter, Ycsb};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// The most keys of a `zipf` workload and the largest pool: keys of one client lie above.
 pub(crate) const SHARED_KEYS_MAX: u64 = 1 << 32;
+/// The most keys that are written before anything is measured.
+const PRELOADED_MAX: u64 = 10_000_000;
 
-/// Which keys clients write. Every operation is a put.
+/// Which keys clients use, and for what. Every operation is a put, but for those of YCSB.
 ///
 /// The literature means three different things by "conflict rate", so they have names.
 /// Two commands conflict if they have the same key.
@@ -28,6 +32,8 @@ pub enum Workload {
         /// Number of keys.
         keys: u64,
     },
+    /// A workload of YCSB.
+    Ycsb(Ycsb),
 }
 
 /// Text that is no workload: one sentence with the cure.
@@ -39,7 +45,7 @@ impl Workload {
     /// Whether `--conflict` means anything to it.
     #[must_use]
     pub fn takes_conflict(&self) -> bool {
-        !matches!(self, Workload::Zipf { .. })
+        !matches!(self, Workload::Zipf { .. } | Workload::Ycsb(_))
     }
 
     /// The name without options.
@@ -49,6 +55,16 @@ impl Workload {
             Workload::Epaxos13 => "epaxos13",
             Workload::Atlas20 { .. } => "atlas20",
             Workload::Zipf { .. } => "zipf",
+            Workload::Ycsb(ycsb) => ycsb.letter.name(),
+        }
+    }
+
+    /// The keys that have to be there before anything is measured.
+    #[must_use]
+    pub fn preloaded(&self) -> Range<u64> {
+        match self {
+            Workload::Ycsb(ycsb) => 0..ycsb.keys,
+            _ => 0..0,
         }
     }
 
@@ -70,9 +86,23 @@ impl Workload {
                 Ok(theta) if (0.0..=10.0).contains(&theta) => *self = Workload::Zipf { theta, keys: *keys },
                 _ => return refuse("give a skew from 0 to 10, such as 0.99"),
             },
+            (Workload::Ycsb(ycsb), "keys") => match value.parse() {
+                Ok(keys) if (1..=PRELOADED_MAX).contains(&keys) => {
+                    *self = Workload::Ycsb(Ycsb { keys, ..*ycsb });
+                }
+                _ => return refuse("give a number of records from 1 to 10000000"),
+            },
+            (Workload::Ycsb(ycsb), "theta") => match value.parse() {
+                Ok(theta) if (0.0..=10.0).contains(&theta) => {
+                    *self = Workload::Ycsb(Ycsb { theta, ..*ycsb });
+                }
+                _ => return refuse("give a skew from 0 to 10, such as 0.99"),
+            },
             (Workload::Epaxos13, _) => return refuse("it has no options"),
             (Workload::Atlas20 { .. }, _) => return refuse("its only option is pool"),
-            (Workload::Zipf { .. }, _) => return refuse("its options are theta and keys"),
+            (Workload::Zipf { .. } | Workload::Ycsb(_), _) => {
+                return refuse("its options are theta and keys");
+            }
         }
         Ok(())
     }
@@ -87,11 +117,14 @@ impl FromStr for Workload {
             "epaxos13" => Workload::Epaxos13,
             "atlas20" => Workload::Atlas20 { pool: 1 },
             "zipf" => Workload::Zipf { theta: 0.99, keys: 1_000_000 },
-            _ => {
-                return Err(WorkloadError(format!(
-                    "unknown workload `{name}`; choose one of epaxos13, atlas20, zipf"
-                )));
-            }
+            _ => match Letter::ALL.into_iter().find(|letter| letter.name() == name) {
+                Some(letter) => Workload::Ycsb(Ycsb { letter, keys: 100_000, theta: 0.99 }),
+                None => {
+                    return Err(WorkloadError(format!(
+                        "unknown workload `{name}`; choose one of epaxos13, atlas20, zipf, ycsb-a to ycsb-f"
+                    )));
+                }
+            },
         };
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').ok_or_else(|| {
@@ -111,7 +144,9 @@ impl fmt::Display for Workload {
         match self {
             Workload::Epaxos13 | Workload::Atlas20 { pool: 1 } => Ok(()),
             Workload::Atlas20 { pool } => write!(f, ":pool={pool}"),
-            Workload::Zipf { theta, keys } => write!(f, ":theta={theta},keys={keys}"),
+            Workload::Zipf { theta, keys } | Workload::Ycsb(Ycsb { theta, keys, .. }) => {
+                write!(f, ":theta={theta},keys={keys}")
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every file under `configs/` is loaded, and what its comments promise is held.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // It reads files.
 
-use isegoria::{ClusterConfig, Endpoint, RttMatrix};
+use isegoria::{ClusterConfig, Endpoint, Regions, RttMatrix};
 use isegoria_bench::{Knobs, Scenario};
 use isegoria_types::{NodeSet, Role};
 use std::path::{Path, PathBuf};
@@ -57,12 +57,29 @@ fn every_matrix_is_whole() {
 }
 
 #[test]
+fn every_file_of_regions_places_its_sites_and_the_larger_ones_add_to_the_smaller() {
+    let files = files("regions");
+    assert!(files.len() >= 7);
+    for file in files {
+        let regions = Regions::from_file(&file).unwrap_or_else(|error| panic!("{error}"));
+        let sites = regions.sites.clone().unwrap_or_else(|| panic!("{}: no sites", file.display()));
+        let geo = regions.place(sites.len()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(sites.iter().enumerate().all(|(index, site)| !sites[..index].contains(site)), "{sites:?}");
+        if let Some(count) = file.file_stem().unwrap().to_str().unwrap().strip_prefix("sites-") {
+            assert_eq!(count.parse(), Ok(geo.sites.len()), "{}", file.display());
+            let five = Regions::from_file(&file.with_file_name("epaxos13.toml")).unwrap().sites.unwrap();
+            assert_eq!(sites[..5], five, "a further site takes none away");
+        }
+    }
+}
+
+#[test]
 fn no_folder_is_forgotten() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
     for entry in std::fs::read_dir(path).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(
-            ["clusters", "rtt", "workloads"].contains(&name.as_str()),
+            ["clusters", "regions", "rtt", "workloads"].contains(&name.as_str()),
             "configs/{name} is loaded by no test"
         );
     }

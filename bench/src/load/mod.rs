@@ -1,16 +1,19 @@
-//! The load process: closed-loop clients, one outstanding request each, many on one
-//! connection a node.
+//! The load process: clients with one outstanding request each, many on one connection a
+//! node, in a closed loop, or in an open one that they only bound.
 //!
 //! It reads one line with a [`LoadPlan`] from standard input, connects, says that it is
 //! ready, and begins when standard input ends: so several processes begin at once. What
 //! it says is one [`LoadLine`] a line of standard output.
 //!
-//! Invariants: a latency runs from before the submission to after the answer; what ends
-//! during the warm-up is not measured; nothing runs once the result is said. Not done
-//! here: no open loop, and answers are not checked (the histories of `bench --history` do that).
+//! Invariants: a latency runs from before the submission, in an open loop from when it was to
+//! be, to after the answer; what ends during the warm-up is not measured; nothing runs once the
+//! result is said. Not done here: answers are not checked (the histories of `bench --history` do that).
 
+mod arrivals;
 mod clients;
+mod meter;
 mod plan;
+mod preload;
 mod recording;
 mod values;
 

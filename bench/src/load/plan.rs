@@ -1,8 +1,10 @@
 use crate::Workload;
 use isegoria::{Endpoint, GeoConfig};
+use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// What a load process is to do; one line of JSON.
@@ -29,6 +31,13 @@ pub struct LoadPlan {
     pub warm_up_s: f64,
     /// How long it is measured, s.
     pub duration_s: f64,
+    /// Operations a second that begin whatever was answered, at most one a client at a time; if none, each client
+    /// begins the next one when the last has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<f64>,
+    /// The keys that this process writes before anything begins.
+    #[serde(default)]
+    pub preload: Range<u64>,
     /// If all operations are to be recorded: where, and what they are then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryPlan>,
@@ -91,7 +100,8 @@ pub struct LoadResult {
     /// Commands answered with an output.
     pub completed: u64,
     /// Commands that ended without one, by kind; and as `no_answer` the clients that
-    /// got nothing at all in the whole window.
+    /// got nothing at all in the whole window, as `unsent` what was to begin and did not,
+    /// because all clients of the site still waited.
     pub errors: BTreeMap<String, u64>,
     /// The real length of the window, s.
     pub window_s: f64,
@@ -99,6 +109,12 @@ pub struct LoadResult {
     pub cpu_us: Option<u64>,
     /// Latencies of the completed commands.
     pub latencies: Vec<NodeLatencies>,
+    /// How late requests and answers were let go that an emulated distance holds back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_lateness: Option<LatenessSummary>,
+    /// How late operations began that were to begin at a certain time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lateness: Option<LatenessSummary>,
 }
 
 /// Latencies of the clients of one node, whoever answered them.
@@ -112,8 +128,31 @@ pub struct NodeLatencies {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A plan for so many clients at each of some nodes.
+    pub(crate) fn plan(clients: &[usize]) -> LoadPlan {
+        let seats = |(index, clients): (usize, &usize)| Seats {
+            node: NodeId::new(index),
+            endpoint: "h:1".parse().unwrap(),
+            clients: *clients,
+        };
+        LoadPlan {
+            seats: clients.iter().enumerate().map(seats).collect(),
+            first_client: 0,
+            workload: Workload::Epaxos13,
+            conflict: 0.0,
+            payload_bytes: 100,
+            seed: 1,
+            geo: None,
+            warm_up_s: 0.0,
+            duration_s: 1.0,
+            rate_per_s: None,
+            preload: 0..0,
+            history: None,
+        }
+    }
 
     #[test]
     fn lines_look_as_documented() {

@@ -116,24 +116,18 @@ fn recorded_key(key: u64) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Seats;
     use isegoria_check::history::{Answer, History};
     use isegoria_client::SessionIndex;
-    use isegoria_types::{ClientId, NodeId, RequestId};
+    use isegoria_types::{ClientId, RequestId};
     use std::path::PathBuf;
 
     fn plan(file: PathBuf, clients: usize) -> LoadPlan {
         LoadPlan {
-            seats: vec![Seats { node: NodeId::new(0), endpoint: "h:1".parse().unwrap(), clients }],
             first_client: 4,
             workload: "atlas20".parse().unwrap(),
             conflict: 0.5,
-            payload_bytes: 100,
-            seed: 1,
-            geo: None,
-            warm_up_s: 0.0,
-            duration_s: 1.0,
             history: Some(HistoryPlan { file, origin_us: 0, reads: 0.5 }),
+            ..crate::load::plan::tests::plan(&[clients])
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use isegoria_session::{Outbox, Session, SubmitError, Targets};
 use isegoria_transport::client_port::{Connection, LocalPort, Opened, PeerAddress};
-use isegoria_transport::{Distance, Endpoint};
+use isegoria_transport::{Distance, Endpoint, LatenessSummary};
 use isegoria_types::{ClientId, NodeId, NodeSet, Outcome, Refusal, Reply, RequestId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,6 +115,12 @@ impl Pool {
         self.ways = Some(Ways::new(distances));
     }
 
+    /// How late what [`Pool::emulate`] holds back was let go; none if it holds back nothing.
+    #[must_use]
+    pub fn lateness(&self) -> Option<LatenessSummary> {
+        self.ways.as_ref().map(Ways::lateness)
+    }
+
     /// What the node that answered first said about the cluster.
     #[must_use]
     pub fn opened(&self) -> &Opened {
@@ -210,7 +216,7 @@ impl Pool {
             tokio::select! {
                 biased;
                 () = self.inbox.arrived() => {}
-                () = arrival(self.ways.as_ref()) => {}
+                () = arrival(self.ways.as_mut()) => {}
                 () = tokio::time::sleep(Duration::from_millis(TICK_MS)), if self.in_flight_count > 0 => {}
             }
         }

@@ -62,6 +62,7 @@ mod geo;
 mod node_thread;
 mod open_error;
 mod protocol_spec;
+mod regions;
 pub mod registry;
 mod replica;
 mod rtt_matrix;
@@ -79,6 +80,7 @@ pub use isegoria_types::{
 };
 pub use open_error::{OpenError, StopError};
 pub use protocol_spec::ProtocolSpec;
+pub use regions::{LinkQuality, Regions};
 pub use registry::{AnyProtocol, Quorums, Running, protocol, protocols};
 pub use replica::{Replica, Status};
 pub use rtt_matrix::RttMatrix;

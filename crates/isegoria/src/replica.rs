@@ -30,7 +30,7 @@ impl<S> fmt::Debug for Replica<S> {
 }
 
 /// What a node counts and holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     /// The node's name.
     pub node: String,

@@ -61,6 +61,7 @@ impl<N: Node> NodeLoop<N> {
             link_dropped_count: self.outward.links().map(LinkHandle::dropped_count).sum(),
             link_sent_count: self.outward.links().map(LinkHandle::sent_count).sum(),
             link_call_count: self.outward.links().map(LinkHandle::call_count).sum(),
+            lateness: self.outward.lateness(),
             fsync_count: written.fsync_count,
             fsync_us: written.fsync_sum_ns / 1_000,
             log_bytes: log.log_bytes(),

@@ -9,7 +9,8 @@ use isegoria_transport::client_port::{
 };
 use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
-    Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, WIRE_VERSION,
+    Endpoint, Lateness, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer,
+    WIRE_VERSION,
 };
 use isegoria_types::{Incarnation, NodeId};
 use parking_lot::Mutex;
@@ -128,6 +129,7 @@ fn links(
     identity: Identity,
     (inbox, incarnations): (&Arc<Inbox>, &Arc<Mutex<Incarnations>>),
 ) -> Vec<Option<LinkHandle>> {
+    let lateness = Lateness::default();
     let connect = |(index, member): (usize, &crate::Member)| {
         let to = NodeId::new(index);
         if to == settings.own {
@@ -135,7 +137,8 @@ fn links(
         }
         let distance = settings.distances.get(index).copied().unwrap_or_default();
         let options = LinkOptions { distance, ..LinkOptions::default() };
-        let link = Link { identity, to, endpoint: member.peer.clone(), options };
+        let (endpoint, lateness) = (member.peer.clone(), lateness.clone());
+        let link = Link { identity, to, endpoint, options, lateness };
         let handle = link.spawn();
         let (mut state, inbox, incarnations) = (handle.state(), Arc::clone(inbox), Arc::clone(incarnations));
         tokio::spawn(async move {
@@ -154,7 +157,8 @@ fn links(
                     _ => {}
                 }
                 let round_trip = match now {
-                    LinkState::Up { round_trip, .. } => Some(round_trip),
+                    // A learner is a node that is down: it votes for nothing.
+                    LinkState::Up { round_trip, welcome } if !welcome.learner => Some(round_trip),
                     _ => None,
                 };
                 let up = round_trip.is_some();

@@ -1,12 +1,13 @@
 use crate::latencies::Latencies;
 use isegoria_node::Event;
 use isegoria_replica::Beside;
+use isegoria_transport::LatenessSummary;
 use isegoria_types::{NodeId, NodeSet, Prefix, Vertex};
 use serde::{Deserialize, Serialize};
 
 /// What a node counted since it started, and what it holds: asked for by `isegoria client
 /// status` while it runs, written as `stats.json` when it stops.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stats {
     /// Whether the process only followed the others.
@@ -63,6 +64,8 @@ pub struct Stats {
     pub link_sent_count: u64,
     /// RPC calls that carried them.
     pub link_call_count: u64,
+    /// By how much emulated distances held back more than they should.
+    pub lateness: LatenessSummary,
     /// Fsyncs.
     pub fsync_count: u64,
     /// What they took together, us.

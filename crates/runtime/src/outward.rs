@@ -1,7 +1,7 @@
 use isegoria_node::Node;
 use isegoria_replica::ReplicaMessage;
 use isegoria_storage::Position;
-use isegoria_transport::LinkHandle;
+use isegoria_transport::{LatenessSummary, LinkHandle};
 use isegoria_types::NodeSet;
 use serde::{Deserialize, Serialize};
 
@@ -48,5 +48,10 @@ impl Outward {
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &LinkHandle> {
         self.links.iter().flatten()
+    }
+
+    /// How late frames left that a distance holds back: all links of a node note that together.
+    pub(crate) fn lateness(&self) -> LatenessSummary {
+        self.links().next().map(LinkHandle::lateness).unwrap_or_default()
     }
 }

@@ -1,7 +1,8 @@
 use crate::failure::Failure;
 use crate::signals;
 use clap::Args;
-use isegoria::{ClusterConfig, Durability, Endpoint, GeoConfig, ProtocolSpec, RttMatrix};
+use isegoria::{ClusterConfig, Durability, Endpoint, ProtocolSpec};
+use isegoria_bench::WideArea;
 use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ Prints a line a node, then `ready`. A node that dies is left dead, and said. Ctr
 Examples:
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria cluster --protocol multipaxos:leader=2 --nodes 5 --durability os --data-dir data
+  isegoria cluster --protocol epaxos --nodes 5 --geo configs/regions/epaxos13.toml
   isegoria cluster --protocol simple-bpaxos --geo configs/rtt/aws-2020.csv --sites us-east-1,us-west-1,eu-west-1
   isegoria cluster --config configs/clusters/three.toml")]
 pub(crate) struct ClusterArgs {
@@ -37,15 +39,21 @@ pub(crate) struct ClusterArgs {
     /// When a write counts as done: fsync, os or memory
     #[arg(long, value_name = "M")]
     durability: Option<String>,
-    /// Emulate the distance between sites: round-trip times, a CSV matrix
+    /// Emulate the distance between sites: regions (TOML), or round-trip times (CSV)
     #[arg(long, value_name = "FILE")]
     geo: Option<PathBuf>,
-    /// The site of each node, separated by commas; the first ones of the matrix, if left out
+    /// The site of each node, separated by commas [default: those of the regions, or the first of the matrix]
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "geo")]
     sites: Option<Vec<String>>,
     /// What each way between sites takes more, at most, ms
-    #[arg(long, value_name = "MS", default_value_t = 0.0, requires = "geo")]
-    jitter_ms: f64,
+    #[arg(long, value_name = "MS", requires = "geo")]
+    jitter_ms: Option<f64>,
+    /// Probability that a packet between sites is lost, and sent again a round trip later
+    #[arg(long, value_name = "R", requires = "geo")]
+    loss: Option<f64>,
+    /// What passes one way between two nodes, Mbit/s
+    #[arg(long, value_name = "MBIT", requires = "geo")]
+    bandwidth_mbit: Option<f64>,
 }
 
 pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
@@ -116,10 +124,15 @@ fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, F
         config.durability =
             durability.parse::<Durability>().map_err(|error| Failure::usage(error.to_string()))?;
     }
-    if let Some(file) = &args.geo {
-        let matrix = RttMatrix::from_file(file)?;
-        config.geo =
-            Some(GeoConfig::new(&matrix, args.sites.as_deref(), config.nodes.len(), args.jitter_ms)?);
+    let area = WideArea {
+        geo: args.geo.clone(),
+        sites: args.sites.clone(),
+        jitter_ms: args.jitter_ms,
+        loss: args.loss,
+        bandwidth_mbit: args.bandwidth_mbit,
+    };
+    if let Some(geo) = area.place(config.nodes.len())? {
+        config.geo = Some(geo);
     }
     config.check()?;
     Ok(config)

@@ -1,95 +1,92 @@
 use rand::Rng;
-use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::time::Instant;
+
+/// What a packet of a wide-area link carries at most: an Ethernet frame less the headers of
+/// IPv4 and of TCP with its time stamps, bytes.
+const PACKET_BYTES: usize = 1448;
 
 /// How far away the other end is made to seem, one way. The same for every protocol: it is
 /// added where bytes leave, whatever they say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Distance {
     /// What everything takes at least.
     pub one_way: Duration,
     /// What it takes more, at most; drawn evenly for each departure.
     pub jitter: Duration,
+    /// The probability that a packet is lost, 0..1. The link is one TCP connection, so that
+    /// nothing is missing in the end: what is lost is sent again, a round trip later.
+    pub loss: f64,
+    /// What passes, bytes a second; as much as there is, if none.
+    pub bytes_per_s: Option<u64>,
 }
 
-/// Things on their way over a distance. They arrive in the order in which they left, as
-/// over one TCP connection: what is held up holds up what follows.
-#[derive(Debug)]
-pub struct Road<T> {
-    distance: Distance,
-    travelling: VecDeque<(Instant, T)>,
-}
-
-impl<T> Road<T> {
-    /// An empty road.
+impl Distance {
+    /// Whether anything is held back at all.
     #[must_use]
-    pub fn new(distance: Distance) -> Road<T> {
-        Road { distance, travelling: VecDeque::new() }
+    pub fn is_nothing(&self) -> bool {
+        *self == Distance::default()
     }
 
-    /// Something leaves now.
-    pub fn depart(&mut self, what: T) {
-        let Distance { one_way, jitter } = self.distance;
-        let more = if jitter.is_zero() { jitter } else { jitter.mul_f64(rand::rng().random()) };
-        self.depart_at(Instant::now() + one_way + more, what);
+    /// How long the link is busy with so many bytes.
+    pub(crate) fn transmission(&self, bytes: usize) -> Duration {
+        #[allow(clippy::cast_precision_loss)] // Below 2^52 bytes.
+        let seconds = |rate: u64| Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64);
+        self.bytes_per_s.map_or(Duration::ZERO, seconds)
     }
 
-    fn depart_at(&mut self, arrives: Instant, what: T) {
-        let before = self.travelling.back().map_or(arrives, |(before, _)| *before);
-        self.travelling.push_back((arrives.max(before), what));
+    /// How long so many bytes travel once they have left, jitter and losses drawn.
+    pub(crate) fn travel(&self, bytes: usize, rng: &mut impl Rng) -> Duration {
+        let jitter = if self.jitter.is_zero() { self.jitter } else { self.jitter.mul_f64(rng.random()) };
+        self.one_way + jitter + 2 * self.one_way * self.losses(bytes.div_ceil(PACKET_BYTES).max(1), rng)
     }
 
-    /// What has arrived by now, one at a time.
-    pub fn take(&mut self) -> Option<T> {
-        let (arrives, _) = self.travelling.front()?;
-        if *arrives > Instant::now() {
-            return None;
+    /// How often something of so many packets has to be sent again, one time after the other.
+    fn losses(&self, packets: usize, rng: &mut impl Rng) -> u32 {
+        let (mut missing, mut rounds) = (packets, 0);
+        while self.loss > 0.0 {
+            missing = (0..missing).filter(|_| rng.random_bool(self.loss)).count();
+            if missing == 0 {
+                break;
+            }
+            rounds += 1;
         }
-        self.travelling.pop_front().map(|(_, what)| what)
-    }
-
-    /// When the next thing arrives, if anything is on its way.
-    #[must_use]
-    pub fn next(&self) -> Option<Instant> {
-        self.travelling.front().map(|(arrives, _)| *arrives)
-    }
-
-    /// Resolves when something has arrived; never, if nothing is on its way.
-    pub async fn arrival(&self) {
-        match self.next() {
-            Some(arrives) => tokio::time::sleep_until(arrives).await,
-            None => std::future::pending().await,
-        }
+        rounds
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
-    #[tokio::test(start_paused = true)]
-    async fn everything_arrives_in_order_and_not_before_its_time() {
-        let distance = Distance { one_way: Duration::from_millis(40), jitter: Duration::from_millis(20) };
-        let (mut road, began) = (Road::new(distance), Instant::now());
-        for number in 0..100 {
-            road.depart(number);
-        }
-        assert_eq!(road.take(), None);
-        let mut arrived = Vec::new();
-        while arrived.len() < 100 {
-            road.arrival().await;
-            let passed = began.elapsed();
-            assert!(passed >= distance.one_way && passed <= Duration::from_millis(61), "{passed:?}");
-            arrived.extend(std::iter::from_fn(|| road.take()));
-        }
-        assert!(arrived.into_iter().eq(0..100));
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn without_a_distance_everything_is_there_at_once() {
-        let mut road = Road::new(Distance::default());
-        road.depart('x');
-        assert_eq!((road.take(), road.take()), (Some('x'), None));
+    #[test]
+    fn a_loss_costs_a_round_trip_and_long_messages_lose_more_often() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let far = Distance { one_way: ms(40), loss: 0.1, ..Distance::default() };
+        let mut share = |bytes: usize| {
+            let travels: Vec<Duration> = (0..10_000).map(|_| far.travel(bytes, &mut rng)).collect();
+            assert!(travels.iter().all(|travel| (travel.as_millis() - 40) % 80 == 0), "whole round trips");
+            #[allow(clippy::cast_precision_loss)]
+            let late = travels.iter().filter(|travel| **travel > ms(40)).count() as f64 / 10_000.0;
+            late
+        };
+        assert!((share(0) - 0.1).abs() < 0.02);
+        // 1 - 0.9^10
+        assert!((share(10 * PACKET_BYTES) - 0.651).abs() < 0.03);
+        let perfect = Distance { loss: 0.0, ..far };
+        assert_eq!(perfect.travel(1 << 20, &mut rng), ms(40));
+    }
+
+    #[test]
+    fn a_narrow_link_is_busy_for_as_long_as_its_bytes_take() {
+        let narrow = Distance { bytes_per_s: Some(1_000_000), ..Distance::default() };
+        assert_eq!(narrow.transmission(50_000), ms(50));
+        assert_eq!(Distance::default().transmission(50_000), ms(0));
+        assert!(!narrow.is_nothing() && Distance::default().is_nothing());
     }
 }

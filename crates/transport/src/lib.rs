@@ -21,6 +21,7 @@
 //!   calls in one task ([`tarpc::server::BaseChannel`] as a stream and a sink).
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // L4: sockets and clocks live here.
 
+mod alarm;
 mod backoff;
 mod calls;
 pub mod client_port;
@@ -28,20 +29,25 @@ mod codec;
 mod distance;
 mod endpoint;
 mod frames;
+mod lateness;
 mod log_limit;
 mod memory;
 mod mismatch;
 pub mod peer;
+mod road;
 mod stream;
 
+pub use alarm::Alarm;
 pub use backoff::Backoff;
 pub use codec::FRAME_BYTES_MAX;
-pub use distance::{Distance, Road};
+pub use distance::Distance;
 pub use endpoint::{Endpoint, EndpointError};
 pub use frames::{FrameError, Frames, frames};
+pub use lateness::{Lateness, LatenessSummary};
 pub use log_limit::LogLimit;
 pub use mismatch::Mismatch;
 pub use peer::{Link, LinkHandle, LinkOptions, LinkState, PeerServer, PeerSink};
+pub use road::Road;
 pub use stream::{Listener, Stream, dial};
 
 /// The version of the bytes on the wire. Raised with every change of a service,

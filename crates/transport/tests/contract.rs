@@ -6,8 +6,8 @@
 use bytes::{BufMut, Bytes};
 use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
-    Distance, Endpoint, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer, PeerSink,
-    WIRE_VERSION, dial, frames,
+    Distance, Endpoint, Lateness, Link, LinkHandle, LinkOptions, LinkState, Listener, Mismatch, PeerServer,
+    PeerSink, WIRE_VERSION, dial, frames,
 };
 use isegoria_types::{Incarnation, NodeId, NodeSet};
 use parking_lot::Mutex;
@@ -144,6 +144,7 @@ fn link(endpoint: &Endpoint) -> Link {
         to: NodeId::new(0),
         endpoint: endpoint.clone(),
         options: LinkOptions::default(),
+        lateness: Lateness::default(),
     }
 }
 
@@ -393,7 +394,7 @@ async fn a_delivery_before_the_hello_is_refused(place: Place) {
 async fn a_far_peer_gets_frames_late(place: Place) {
     let (_server, sink, endpoint) = serve(&place.endpoint, PeerServerOptions::default()).await;
     let mut far = link(&endpoint);
-    far.options.distance = Distance { one_way: Duration::from_millis(150), jitter: Duration::ZERO };
+    far.options.distance = Distance { one_way: Duration::from_millis(150), ..Distance::default() };
     let far = far.spawn();
     state(&far, LinkState::is_up).await;
     let began = std::time::Instant::now();

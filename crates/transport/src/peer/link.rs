@@ -3,7 +3,7 @@ use super::queue::Queue;
 pub use super::queue::SendError;
 use super::{Identity, Welcome};
 use crate::codec::ENVELOPE_BYTES;
-use crate::{Distance, Endpoint, FRAME_BYTES_MAX, Mismatch};
+use crate::{Distance, Endpoint, FRAME_BYTES_MAX, Lateness, LatenessSummary, Mismatch};
 use bytes::BytesMut;
 use isegoria_types::NodeId;
 use std::sync::Arc;
@@ -86,6 +86,8 @@ pub struct Link {
     pub endpoint: Endpoint,
     /// Limits and times.
     pub options: LinkOptions,
+    /// Where it is noted how late frames leave that a distance holds back.
+    pub lateness: Lateness,
 }
 
 /// The sending side of one link. Clones share it; dropping the last one ends it.
@@ -170,6 +172,12 @@ impl LinkHandle {
     #[must_use]
     pub fn dropped_count(&self) -> u64 {
         self.shared.dropped_count.load(Ordering::Relaxed)
+    }
+
+    /// How late frames left that the distance holds back, of all links that note it together.
+    #[must_use]
+    pub fn lateness(&self) -> LatenessSummary {
+        self.shared.link.lateness.summary()
     }
 
     /// Calls that were made, heartbeats included.

@@ -147,7 +147,7 @@ impl<'a> Carrier<'a> {
     fn new(shared: &'a Shared, connection: Connection) -> Carrier<'a> {
         let silence = Duration::from_millis(shared.link.options.silence_ms);
         let in_flight = InFlight { shared, frame_count: 0, byte_count: 0 };
-        let road = Road::new(shared.link.options.distance);
+        let road = Road::new(shared.link.options.distance, shared.link.lateness.clone());
         Carrier { shared, connection, in_flight, road, silence }
     }
 
@@ -169,7 +169,7 @@ impl<'a> Carrier<'a> {
                     break;
                 }
                 let Some(parcel) = self.take() else { break };
-                self.road.depart(parcel);
+                self.depart(parcel);
             }
             if !lingering && calls.len() >= options.window_max && !shared.queue.is_empty() {
                 arm(linger.as_mut(), options.linger_ms);
@@ -189,7 +189,7 @@ impl<'a> Carrier<'a> {
                 () = &mut linger, if lingering => {
                     lingering = false;
                     if calls.len() < CALLS_MAX && let Some(parcel) = self.take() {
-                        self.road.depart(parcel);
+                        self.depart(parcel);
                     }
                 }
                 _ = heartbeat.tick() => {
@@ -219,6 +219,11 @@ impl<'a> Carrier<'a> {
         self.in_flight.frame_count += parcel.frame_count;
         self.in_flight.byte_count += parcel.frames.len();
         Some(parcel)
+    }
+
+    fn depart(&mut self, parcel: Parcel) {
+        let bytes = parcel.frames.len() + ENVELOPE_BYTES;
+        self.road.depart(parcel, bytes);
     }
 
     fn call(&self, parcel: Parcel) -> impl Future<Output = Answer> + use<> {

@@ -1,0 +1,32 @@
+use crate::BenchError;
+
+/// What a process needs beside its connections: its output, logs, timers.
+const RESERVE: u64 = 32;
+
+/// Refuses a run that would need more files and sockets in one process than the system allows:
+/// a node has two connections with every other node and one with each load process, and a load process one
+/// with each node, whatever the number of its clients.
+pub(crate) fn check(nodes: usize, load_processes: usize) -> Result<(), BenchError> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let needed = (3 * nodes + 4 * load_processes) as u64 + RESERVE;
+    match limit.filter(|limit| needed > *limit) {
+        None => Ok(()),
+        Some(limit) => Err(BenchError::Usage(format!(
+            "nodes = {nodes}, load-processes = {load_processes}: a process would need about {needed} files and \
+             sockets and may have {limit}; raise the limit (`ulimit -n {needed}`), or give fewer"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_there_are_is_refused_with_the_cure() {
+        assert!(check(3, 1).is_ok());
+        // Nobody has so many.
+        let refused = check(3, 1 << 40).err().map(|error| error.to_string());
+        assert!(refused.is_none_or(|said| said.contains("ulimit -n")));
+    }
+}
