@@ -99,21 +99,26 @@ fn count(count: u64) -> f64 {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    // Of nothing there is no share: a protocol without a fast path has no bad one.
+    // Of nothing there is no share.
     if whole == 0 { f64::NAN } else { count(part) / count(whole) }
 }
 
-/// Everything that a node counts, as Prometheus reads it.
+/// Everything that a node counts, as Prometheus reads it. Shares of nothing are left out: that of the fast path
+/// where a protocol has none, and that of conflicts where nothing was proposed.
 #[must_use]
 pub fn metrics(stats: &Stats) -> String {
     let mut text = String::new();
     for (name, kind, help, value) in METRICS {
+        let value = value(stats);
+        if value.is_nan() {
+            continue;
+        }
         let kind = match kind {
             Counter => "counter",
             Gauge => "gauge",
         };
         head(&mut text, name, kind, help);
-        line(&mut text, name, "", value(stats));
+        line(&mut text, name, "", value);
     }
     head(&mut text, "recoveries_total", "counter", "Recoveries of vertices begun here, by cause.");
     for (cause, number) in [
@@ -180,6 +185,7 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} in {text}");
         }
+        assert!(!text.contains("conflict_ratio"), "nothing was proposed: {text}");
         let mut seen = BTreeSet::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();

@@ -1,7 +1,7 @@
 //! A bank, by keys with commuting accesses: deposits into one account commute with each other, and
 //! are ordered by nobody; withdrawals do not, for the second may find too little.
 //!
-//!     cargo run --release --example bank
+//!     cargo run --release -p isegoria --example bank
 //!
 //! Three nodes in one process, each of which takes deposits for the same account.
 

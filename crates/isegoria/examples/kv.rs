@@ -4,7 +4,7 @@
 //! A line is a JSON array of a key and a value, or `null` to read it; the answer is the value that
 //! was there:
 //!
-//!     cargo run --example kv -- cluster.toml n1 127.0.0.1:4001
+//!     cargo run -p isegoria --example kv -- cluster.toml n1 127.0.0.1:4001
 //!     $ nc 127.0.0.1 4001
 //!     ["name", "Ada"]
 //!     Ok(None)

@@ -1,7 +1,7 @@
 //! Things on a map, by an index of one's own: commands conflict where their rectangles overlap,
 //! and a grid finds those without comparing with all.
 //!
-//!     cargo run --release --example places
+//!     cargo run --release -p isegoria --example places
 //!
 //! Three nodes in one process; each puts things into its own corner, and all count the whole.
 

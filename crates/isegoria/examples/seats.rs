@@ -1,7 +1,7 @@
 //! A seat map, by a pairwise relation: two bookings conflict where their ranges of seats
 //! overlap, and others are ordered by nobody.
 //!
-//!     cargo run --release --example seats
+//!     cargo run --release -p isegoria --example seats
 //!
 //! Three nodes in one process, at which people book seats of one row at the same time.
 

@@ -411,13 +411,30 @@ impl std::str::FromStr for ClusterConfig {
     type Err = ConfigFileError;
 
     fn from_str(text: &str) -> Result<ClusterConfig, ConfigFileError> {
-        let config: ClusterConfig = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            let message: Vec<&str> = error.message().split_whitespace().collect();
-            ConfigFileError(format!("line {line}: {}", message.join(" ")))
-        })?;
+        let config: ClusterConfig =
+            toml::from_str(text).map_err(|error| ConfigFileError(not_a_configuration(text, &error)))?;
         config.check()?;
         Ok(config)
+    }
+}
+
+/// What does not parse, with the line that it stands in and the cure.
+fn not_a_configuration(text: &str, error: &toml::de::Error) -> String {
+    let message: Vec<&str> = error.message().split_whitespace().collect();
+    let mut message = message.join(" ");
+    for type_name in ["usize", "u64", "u32", "u16"] {
+        message = message.replace(&format!("expected {type_name}"), "expected a whole number");
+    }
+    let span = error.span().unwrap_or_default();
+    let line = text[..span.start].matches('\n').count();
+    let shown: String = text.lines().nth(line).unwrap_or_default().trim().chars().take(80).collect();
+    let line = line + 1;
+    match (message.starts_with("missing field"), shown.starts_with('[')) {
+        // What is missing stands nowhere; its table does.
+        (true, true) => format!("line {line}: `{shown}`: {message}; add it below that line"),
+        (true, false) => format!("{message}; add it above the first table"),
+        _ if shown.is_empty() => format!("line {line}: {message}"),
+        _ => format!("line {line}: `{shown}`: {message}"),
     }
 }
 
@@ -496,7 +513,13 @@ mod tests {
             (config("").replace("simple-bpaxos", "paxos-2"), "unknown protocol `paxos-2`"),
             (config("[geo]\nsites = [\"a\"]\nrtt_ms = [[0]]"), "geo.sites"),
             (config("[geo]\nsites = [\"a\", \"b\", \"c\"]\nrtt_ms = [[0], [0], [0]]"), "geo.rtt_ms"),
-            (config("durability = \"maybe\""), "unknown variant `maybe`"),
+            (config("durability = \"maybe\""), "line 4: `durability = \"maybe\"`: unknown variant `maybe`"),
+            (config("").replace("data_dir", "# "), "missing field `data_dir`; add it"),
+            (config("").replace("peer = \"h:2\"\n", ""), "`[[node]]`: missing field `peer`; add it"),
+            (
+                config("[limits]\npayload_bytes_max = \"1 MiB\""),
+                "line 5: `payload_bytes_max = \"1 MiB\"`: invalid type: string \"1 MiB\", expected a whole number",
+            ),
         ] {
             let sentence = refusal(&text);
             assert!(sentence.contains(expected) && !sentence.contains('\n'), "{sentence}");

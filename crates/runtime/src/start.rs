@@ -35,13 +35,11 @@ pub enum RunError {
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// An address cannot be listened on.
-    #[error(
-        "cannot listen on {endpoint} ({what} port): {source}; stop whoever uses it, or change the address in the configuration"
-    )]
+    #[error("cannot listen on {endpoint} ({what} port): {source}; {}", way_to_listen(source))]
     Listen {
         /// The address.
         endpoint: Endpoint,
-        /// `peer` or `client`.
+        /// `peer`, `client`, `resp` or `admin`.
         what: &'static str,
         /// What the system says.
         source: io::Error,
@@ -57,6 +55,18 @@ pub enum RunError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+/// What to do about an address that cannot be listened on.
+fn way_to_listen(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop whoever uses it, or change the address in the configuration",
+        io::ErrorKind::AddrNotAvailable => "give an address of this machine in the configuration",
+        io::ErrorKind::PermissionDenied => {
+            "choose a port from 1024 on, or a directory that this user may write to, in the configuration"
+        }
+        _ => "change the address in the configuration",
+    }
 }
 
 /// Runs one node of protocol `P` until `stop` resolves, on the current tokio runtime,

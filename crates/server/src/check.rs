@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use clap::Args;
 use isegoria_check::history::{Finding, History, Model, Outcome, Verdict};
 use serde_json::json;
@@ -53,7 +54,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let verdict = isegoria_check::judge(&history);
     let about = About::new(&history, began);
     if args.json {
-        println!("{:#}", about.json(&verdict));
+        say!("{:#}", about.json(&verdict));
     } else {
         about.print(&verdict);
     }
@@ -87,15 +88,21 @@ impl About {
     }
 
     fn print(&self, verdict: &Verdict) {
-        println!(
+        say!(
             "{} operations of {} clients in {:.1} s, {} of unknown outcome, model {}",
-            self.operations, self.clients, self.span_s, self.unknown, self.model
+            self.operations,
+            self.clients,
+            self.span_s,
+            self.unknown,
+            self.model
         );
-        println!("{}", verdict.finding);
+        say!("{}", verdict.finding);
         let evaluated = verdict.evaluated;
-        println!(
+        say!(
             "judged {} answered operations on {} keys in {:.2} s",
-            evaluated.operations, evaluated.keys, self.took_s
+            evaluated.operations,
+            evaluated.keys,
+            self.took_s
         );
     }
 

@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::{complain, say};
 use crate::whom::endpoints;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 /// `isegoria client`
 #[derive(Args)]
 #[command(after_help = "\
-Prints the answer. Exit code 1 if the key is not there, or the operation was not done.
+Prints the answer. Exit code 1 if the key is not there, or the operation was not done; why not is said on standard
+error.
 
 Examples:
   isegoria client put name Ada
@@ -73,13 +75,13 @@ pub(crate) async fn run(args: ClientArgs) -> Result<ExitCode, Failure> {
     let client = Client::connect(&endpoints, options).await.map_err(failed)?;
     let (request, answer) = client.call_as(payload.into()).await;
     if let (true, Some(request)) = (args.id, request) {
-        eprintln!("{request}");
+        complain(format_args!("{request}"));
     }
     let answer = answer.map_err(failed)?;
     let output: Output = postcard::from_bytes(&answer).map_err(|_| {
         Failure::failed("the answer does not decode; do client and servers have one version?")
     })?;
-    Ok(print(&output))
+    print(&output)
 }
 
 fn bytes(text: String) -> Bytes {
@@ -93,7 +95,7 @@ async fn print_status(endpoints: &[Endpoint], options: ClientOptions) -> Result<
         ask(first, Question::Status, options).await.map_err(|error| Failure::failed(error.to_string()))?;
     let parsed: serde_json::Value = serde_json::from_str(&text)
         .map_err(|error| Failure::failed(format!("{first} said no JSON: {error}")))?;
-    println!("{parsed:#}");
+    say!("{parsed:#}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,7 +125,8 @@ fn operation(operation: Operation) -> Result<Option<Op>, Failure> {
     }))
 }
 
-fn print(output: &Output) -> ExitCode {
+/// Prints the answer, or says why there is none.
+fn print(output: &Output) -> Result<ExitCode, Failure> {
     let text = |value: &Option<Bytes>| match value {
         Some(value) => String::from_utf8_lossy(value).into_owned(),
         None => "(nil)".to_owned(),
@@ -135,13 +138,22 @@ fn print(output: &Output) -> ExitCode {
         Output::Number(number) => (number.to_string(), true),
         Output::Deleted(found) => (found.to_string(), *found),
         Output::Swapped(set) => (set.to_string(), *set),
-        Output::WrongType => ("the key holds a hash, a set or a list".to_owned(), false),
-        Output::TooLong => ("the values are too long for one answer; ask for fewer".to_owned(), false),
         Output::Redis(replies) => (format!("{replies:?}"), true),
+        Output::WrongType => {
+            return Err(Failure::failed(
+                "the key holds a hash, a set or a list; use Redis's commands at the node's `resp` port, such as \
+                 `redis-cli -p PORT HGETALL KEY`",
+            ));
+        }
+        Output::TooLong => {
+            return Err(Failure::failed("the values are too long for one answer; ask for fewer"));
+        }
         Output::NotANumber => {
-            ("the value is not a number, or the sum does not fit; nothing changed".to_owned(), false)
+            return Err(Failure::failed(
+                "the value is not a number, or the sum does not fit, and nothing changed; `get` shows the value",
+            ));
         }
     };
-    println!("{line}");
-    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    say!("{line}");
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

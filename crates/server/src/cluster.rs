@@ -1,24 +1,27 @@
 use crate::failure::Failure;
+use crate::say::{complain, say};
 use crate::signals;
 use clap::Args;
 use isegoria::{ClusterConfig, Durability, Endpoint, ProtocolSpec};
 use isegoria_bench::WideArea;
 use isegoria_bench::local_cluster::{ClusterError, LocalCluster, NodeProcess, take_free_endpoints};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// `isegoria cluster`
 #[derive(Args)]
-#[command(after_help = "\
-Prints a line a node, then `ready`. A node that dies is left dead, and said. Ctrl-C stops all nodes.
+#[command(
+    override_usage = "isegoria cluster [OPTIONS]",
+    after_help = "\
+Prints a line a node, then `ready`. A node that dies is left dead, and said on standard error. Ctrl-C stops all nodes.
 
 Examples:
   isegoria cluster --protocol simple-bpaxos --nodes 3
   isegoria cluster --protocol multipaxos:leader=2 --nodes 5 --durability os --data-dir data
   isegoria cluster --protocol epaxos --nodes 5 --geo configs/regions/epaxos13.toml
   isegoria cluster --protocol simple-bpaxos --geo configs/rtt/aws-2020.csv --sites us-east-1,us-west-1,eu-west-1
-  isegoria cluster --config configs/clusters/three.toml")]
+  isegoria cluster --config configs/clusters/three.toml"
+)]
 pub(crate) struct ClusterArgs {
     /// The protocol, with options after a colon
     #[arg(long, value_name = "P", default_value = "simple-bpaxos")]
@@ -29,7 +32,7 @@ pub(crate) struct ClusterArgs {
     /// A cluster's configuration instead of --protocol, --nodes and --base-port
     #[arg(long, value_name = "FILE", conflicts_with_all = ["protocol", "nodes", "base_port"])]
     config: Option<PathBuf>,
-    /// Where the nodes keep their data; a temporary directory, removed at the end, if left out
+    /// Where the nodes keep their data; if left out, where --config says, or a temporary directory, removed at the end
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The first of four ports a node: for peers and clients in turn, then for clients of Redis, then for HTTP; 0 takes
@@ -59,20 +62,22 @@ pub(crate) struct ClusterArgs {
 pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
     // Kept until the end: dropping it removes the directory.
     let mut temporary = None;
-    let data_dir = match &args.data_dir {
-        Some(dir) => {
-            std::path::absolute(dir).map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))?
-        }
-        None => {
+    let data_dir = match (&args.data_dir, &args.config) {
+        (Some(dir), _) => Some(
+            std::path::absolute(dir)
+                .map_err(|error| Failure::usage(format!("{}: {error}", dir.display())))?,
+        ),
+        (None, Some(_)) => None,
+        (None, None) => {
             let dir = tempfile::Builder::new().prefix("isegoria-").tempdir();
             let dir =
                 dir.map_err(|error| Failure::failed(format!("cannot make a temporary directory: {error}")))?;
             let path = dir.path().to_path_buf();
             temporary = Some(dir);
-            path
+            Some(path)
         }
     };
-    let config = configuration(&args, &data_dir)?;
+    let config = configuration(&args, data_dir)?;
     let stop = signals::interrupted()
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let mut cluster =
@@ -81,37 +86,48 @@ pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
             ClusterError::Io { .. } => Failure::failed(error.to_string()),
         })?;
     for node in cluster.nodes() {
-        say(&describe(node));
+        say!("{}", describe(node));
     }
-    if temporary.is_some() {
-        eprintln!("data in {}, removed at the end; give --data-dir to keep it", data_dir.display());
+    let data_dir = config.data_dir.display();
+    match temporary {
+        Some(_) => {
+            complain(format_args!("data in {data_dir}, removed at the end; give --data-dir to keep it"));
+        }
+        None => complain(format_args!("data in {data_dir}, kept at the end")),
     }
-    say("ready");
+    say!("ready");
     tokio::pin!(stop);
     loop {
         tokio::select! {
             () = &mut stop => break,
-            (name, how) = cluster.exited() => say(&format!("node={name} died: {how}")),
+            (name, how) = cluster.exited() => complain(format_args!("node={name} died: {}", cause(&how))),
         }
     }
     cluster.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn configuration(args: &ClusterArgs, data_dir: &Path) -> Result<ClusterConfig, Failure> {
+/// How a node ended, without the last line of its log if that only tells of good days.
+fn cause(how: &str) -> &str {
+    match how.split_once("; last line of ") {
+        Some((end, line)) if [" INFO ", " DEBUG ", " TRACE "].iter().any(|level| line.contains(level)) => end,
+        _ => how,
+    }
+}
+
+/// What to run. The data directory is given unless the configuration names it.
+fn configuration(args: &ClusterArgs, data_dir: Option<PathBuf>) -> Result<ClusterConfig, Failure> {
     let mut config = match &args.config {
         Some(file) => {
             let config = ClusterConfig::from_file(file)?;
-            ClusterConfig {
-                data_dir: args.data_dir.as_ref().map_or(config.data_dir.clone(), |_| data_dir.into()),
-                ..config
-            }
+            ClusterConfig { data_dir: data_dir.unwrap_or(config.data_dir), ..config }
         }
         None => {
             let spec: ProtocolSpec = args.protocol.parse()?;
             let base_port = args.base_port.max(1);
             let next_port = usize::from(base_port) + 2 * args.nodes;
-            let config = ClusterConfig::loopback(&spec, args.nodes, base_port, data_dir)?;
+            let config =
+                ClusterConfig::loopback(&spec, args.nodes, base_port, &data_dir.unwrap_or_default())?;
             let mut config = config.with_edges(u16::try_from(next_port).unwrap_or(u16::MAX))?;
             if args.base_port == 0 {
                 take_free_endpoints(&mut config)
@@ -147,7 +163,15 @@ fn describe(node: &NodeProcess) -> String {
     format!("node={} pid={} peer={}{ports} data={}", node.name, node.pid, node.peer, node.data_dir.display())
 }
 
-fn say(line: &str) {
-    println!("{line}");
-    let _ = std::io::stdout().flush();
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn only_what_may_be_a_cause_is_told_as_one() {
+        assert_eq!(cause("signal 9; last line of n3.log: 2026-01-01  INFO isegoria: link up"), "signal 9");
+        for how in ["exit code 1", "exit code 1; last line of n3.log: isegoria: syncing the log failed"] {
+            assert_eq!(cause(how), how);
+        }
+    }
 }

@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use crate::whom::Whom;
 use clap::Args;
 use isegoria_client::{ClientOptions, Question, ask};
@@ -47,8 +48,8 @@ pub(crate) async fn run(args: ExplainArgs) -> Result<ExitCode, Failure> {
     // One that was sent to several nodes is told by the one that answered it.
     stories.sort_by_key(|story| story["us"]["all"].is_null());
     match (stories.first(), silent) {
-        (Some(story), _) if args.json => println!("{story:#}"),
-        (Some(story), _) => lines(story).iter().for_each(|line| println!("{line}")),
+        (Some(story), _) if args.json => say!("{story:#}"),
+        (Some(story), _) => lines(story).iter().for_each(|line| say!("{line}")),
         (None, Some(error)) => {
             return Err(Failure::failed(format!("no node that answers knows {}: {error}", args.command)));
         }

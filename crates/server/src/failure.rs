@@ -19,7 +19,7 @@ impl Failure {
     }
 
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("isegoria: {}", self.sentence);
+        crate::say::complain(format_args!("isegoria: {}", self.sentence));
         ExitCode::from(self.code)
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod failure;
 mod nemesis;
 mod protocols;
+mod say;
 mod serve;
 mod signals;
 mod sim;
@@ -73,14 +74,26 @@ enum Command {
     Protocols(protocols::ProtocolsArgs),
 }
 
+impl Command {
+    /// Which log lines are shown, unless `RUST_LOG` says otherwise.
+    fn log_lines(&self) -> &'static str {
+        match self {
+            // They say in a sentence of their own what a lost connection is to them.
+            Command::Client(_) | Command::Status(_) | Command::Explain(_) => "info,tarpc=off",
+            _ => "info,tarpc=warn",
+        }
+    }
+}
+
 fn main() -> ExitCode {
+    let command = Cli::parse().command;
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tarpc=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(command.log_lines()));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(Cli::parse().command)),
+        Ok(runtime) => runtime.block_on(run(command)),
         Err(error) => Err(Failure::failed(format!("cannot start the async runtime: {error}"))),
     };
     match outcome {

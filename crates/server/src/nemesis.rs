@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use crate::signals;
 use clap::Args;
 use isegoria_bench::nemesis::{Settings, Verdict};
@@ -72,9 +73,9 @@ pub(crate) async fn run(args: NemesisArgs) -> Result<ExitCode, Failure> {
     let running = isegoria_bench::nemesis::run(args.settings, &executable, stop);
     let report = running.await.map_err(crate::bench_failure)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is JSON"));
+        say!("{}", serde_json::to_string_pretty(&report).expect("a report is JSON"));
     } else {
-        print!("{report}");
+        say!("{}", report.to_string().trim_end());
     }
     Ok(match report.verdict {
         Verdict::Pass => ExitCode::SUCCESS,

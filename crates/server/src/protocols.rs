@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use clap::Args;
 use serde_json::json;
 use std::process::ExitCode;
@@ -34,12 +35,13 @@ pub(crate) fn run(args: ProtocolsArgs) -> Result<ExitCode, Failure> {
                         "fast_path": protocol.has_fast_path(), "quorums": sizes })
             })
             .collect();
-        println!("{:#}", json!(list));
+        say!("{:#}", json!(list));
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say!(
         "{:<16} {:>6}  quorums (phase 1 / phase 2 / dependency / fast) and tolerated crashes f",
-        "protocol", "delays"
+        "protocol",
+        "delays"
     );
     for protocol in isegoria::protocols() {
         let sizes = SIZES.map(|n| {
@@ -48,7 +50,7 @@ pub(crate) fn run(args: ProtocolsArgs) -> Result<ExitCode, Failure> {
             let (dependency, fast) = (or_none(quorums.dependency), or_none(quorums.fast));
             format!("n={n}: {}/{}/{dependency}/{fast} f={}", quorums.phase1, quorums.phase2, quorums.f)
         });
-        println!("{:<16} {:>6}  {}", protocol.name(), protocol.delay_count(), sizes.join("   "));
+        say!("{:<16} {:>6}  {}", protocol.name(), protocol.delay_count(), sizes.join("   "));
     }
     Ok(ExitCode::SUCCESS)
 }

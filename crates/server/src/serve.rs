@@ -59,9 +59,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))?;
     let machine = Box::new(Erased::<Kv>::default());
     let started = Box::new(|| {
-        println!("{READY_LINE}");
         // Whoever waits for the line may be gone; the node serves all the same.
-        let _ = std::io::stdout().flush();
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{READY_LINE}").and_then(|()| out.flush());
     });
     let protocol = isegoria::protocol(&config.protocol)?;
     // Served until the node has stopped.
@@ -107,14 +107,14 @@ impl Edges {
     }
 }
 
-async fn bind(what: &str, endpoint: &Option<Endpoint>) -> Result<Option<Listener>, Failure> {
+async fn bind(what: &'static str, endpoint: &Option<Endpoint>) -> Result<Option<Listener>, Failure> {
     let Some(endpoint) = endpoint else { return Ok(None) };
     match Listener::bind(endpoint).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(Failure::usage(format!(
-            "cannot listen on {endpoint} ({what} port): {error}; stop whoever uses it, or change the address in the \
-             configuration"
-        ))),
+        Err(source) => {
+            let refused = RunError::Listen { endpoint: endpoint.clone(), what, source };
+            Err(Failure::usage(refused.to_string()))
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use crate::whom::Whom;
 use clap::Args;
 use isegoria::{Endpoint, Stats};
@@ -12,7 +13,9 @@ const PATIENCE_MS: u64 = 3_000;
 /// `isegoria status`
 #[derive(Args)]
 #[command(after_help = "\
-Columns: commands applied to the state machine; requests that wait for their answer, and committed vertices or slots
+State: serves; refuses (the disk is full, or does not keep up); learner (it follows without a vote and refuses clients);
+down (it does not answer; why is said below). Columns: commands applied to the state machine since the process started,
+those of a snapshot not counted; requests that wait for their answer, and committed vertices or slots
 that wait for their execution; own proposals chosen on the fast path, and those that depended on something open;
 recoveries and leader elections begun here; the largest component of the dependency graph; sessions of clients; log.
 
@@ -42,9 +45,9 @@ pub(crate) async fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         futures::future::join_all(asked.into_iter().map(|(node, endpoint)| ask(node, endpoint))).await;
     if args.json {
         let list: Vec<_> = answers.iter().map(object).collect();
-        println!("{:#}", json!(list));
+        say!("{:#}", json!(list));
     } else {
-        answers_as_table(&answers).iter().for_each(|line| println!("{line}"));
+        answers_as_table(&answers).iter().for_each(|line| say!("{line}"));
     }
     let all_answered = answers.iter().all(|answer| answer.outcome.is_ok());
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -71,7 +74,11 @@ fn object(answer: &Answer) -> serde_json::Value {
 }
 
 fn state(stats: &Stats) -> &'static str {
-    if stats.is_learner { "learner" } else { "serves" }
+    match stats {
+        Stats { is_learner: true, .. } => "learner",
+        Stats { is_refusing: true, .. } => "refuses",
+        _ => "serves",
+    }
 }
 
 const COLUMNS: [&str; 11] = [
@@ -80,7 +87,7 @@ const COLUMNS: [&str; 11] = [
     "pending",
     "waiting",
     "fast %",
-    "open %",
+    "conflict %",
     "recoveries",
     "elected",
     "largest",
@@ -88,7 +95,7 @@ const COLUMNS: [&str; 11] = [
     "log MB",
 ];
 
-/// A line a node, below their names; those that are down last, with the reason.
+/// A line a node, in the order in which they were named; below, why those that are down are so.
 fn answers_as_table(answers: &[Answer]) -> Vec<String> {
     let width = answers.iter().map(|answer| answer.node.len()).max().unwrap_or(0).max(4);
     let line = |node: &str, cells: &[String]| {
@@ -101,13 +108,14 @@ fn answers_as_table(answers: &[Answer]) -> Vec<String> {
     };
     let mut lines = vec![line("node", &COLUMNS.map(str::to_owned))];
     for answer in answers {
-        if let Ok(stats) = &answer.outcome {
-            lines.push(line(&answer.node, &cells(stats)));
-        }
+        lines.push(match &answer.outcome {
+            Ok(stats) => line(&answer.node, &cells(stats)),
+            Err(_) => line(&answer.node, &["down".to_owned()]),
+        });
     }
     for answer in answers {
         if let Err(why) = &answer.outcome {
-            lines.push(format!("{:<width$}  down: {why}", answer.node));
+            lines.push(format!("{} is down: {why}", answer.node));
         }
     }
     lines
@@ -155,11 +163,14 @@ mod tests {
             Answer { node: "n1".to_owned(), outcome: Ok(stats) },
             Answer { node: "n2".to_owned(), outcome: Err("nobody there".to_owned()) },
             Answer { node: "n3".to_owned(), outcome: Ok(Stats { is_learner: true, ..Stats::default() }) },
+            Answer { node: "n4".to_owned(), outcome: Ok(Stats { is_refusing: true, ..Stats::default() }) },
         ];
         let lines = answers_as_table(&answers);
         let words: Vec<Vec<&str>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(words[1][..6], ["n1", "serves", "7", "0", "0", "66.6"]);
-        assert_eq!(words[2][..6], ["n3", "learner", "0", "0", "0", "–"]);
-        assert_eq!(lines[3], "n2    down: nobody there");
+        assert_eq!(words[2], ["n2", "down"]);
+        assert_eq!(words[3][..6], ["n3", "learner", "0", "0", "0", "–"]);
+        assert_eq!(words[4][..2], ["n4", "refuses"]);
+        assert_eq!(lines[5..], ["n2 is down: nobody there"]);
     }
 }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 /// Which nodes of a running cluster to ask.
 #[derive(Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Whom {
     /// The cluster's configuration: all its nodes are asked
-    #[arg(long, value_name = "FILE", required_unless_present = "connect")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Client ports of the nodes to ask, HOST:PORT or unix:/path
-    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', conflicts_with = "config")]
+    #[arg(long, value_name = "ADDR,…", value_delimiter = ',')]
     connect: Vec<String>,
 }
 

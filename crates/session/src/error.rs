@@ -23,7 +23,8 @@ pub enum SubmitError {
     NoSpace,
     /// Whether it was executed is not known: the answer did not come before the deadline.
     #[error(
-        "no answer to request {0} before the deadline; it may have been executed, now or later: read before you repeat it"
+        "no answer to request {0} before the deadline; it may have been executed, now or later: read before you repeat it; \
+         is a majority of the nodes up? `isegoria status` tells"
     )]
     Unknown(RequestId),
     /// Nothing was done: the session was idle for too long.

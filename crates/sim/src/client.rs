@@ -150,7 +150,7 @@ impl<P: Protocol> World<P> {
 
     fn complete(&mut self, index: usize, request: RequestId, result: Result<Bytes, SubmitError>) {
         let place = self.clients[index].open.remove(&request).expect("it was open");
-        self.trace.line(self.now_us, || What::Note(format!("{request} ends: {result:?}")));
+        self.trace.line(self.now_us, || What::Note(format!("{request:?} ends: {result:?}")));
         self.history.operations[place].outcome = match result {
             Ok(answer) => {
                 let output: Output = postcard::from_bytes(&answer).expect("an output of the store");
@@ -211,7 +211,7 @@ impl<P: Protocol> World<P> {
         self.trace.line(now, || What::At {
             node: own,
             mark: Mark::Client,
-            text: format!("takes {} of a client", request.id),
+            text: format!("takes {:?} of a client", request.id),
         });
         process.builder.push(&Command {
             request: request.id,

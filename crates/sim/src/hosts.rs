@@ -90,7 +90,7 @@ impl<P: Protocol> World<P> {
             self.trace.line(self.now_us, || What::At {
                 node: own,
                 mark: Mark::Apply,
-                text: format!("applies {request} at {place}"),
+                text: format!("applies {request:?} at {place}"),
             });
             let process = self.hosts[own.index()].process.as_mut().expect("its replica speaks");
             self.checks.applied((own, &mut process.applied), (place, request, output))?;

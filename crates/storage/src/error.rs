@@ -19,8 +19,8 @@ pub enum StoreError {
     },
     /// The node lost its promises in memory.
     #[error(
-        "this node ran with durability `memory` and has lost its state; start it with a fresh data directory \
-         (a node that forgot its promises must not rejoin under its old identity)"
+        "this node ran with durability `memory` on {dir} and has forgotten what it promised, so that it must not vote \
+         again; empty that directory, or start the node with --learner: either way it follows the others as a learner"
     )]
     MemoryRestarted {
         /// The directory.

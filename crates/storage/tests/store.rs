@@ -256,7 +256,7 @@ fn a_node_in_memory_does_not_come_back() {
     for durability in [Durability::Memory, Durability::Os, Durability::Fsync] {
         let error = try_open(dir.path(), durability).err().unwrap();
         assert!(matches!(error, StoreError::MemoryRestarted { .. }));
-        assert!(error.to_string().contains("must not rejoin under its old identity"));
+        assert!(error.to_string().contains("it follows the others as a learner"));
     }
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -29,9 +29,10 @@ impl fmt::Debug for RequestId {
     }
 }
 
+/// As people read it and type it: with a colon, which needs no quoting in shells and addresses.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        write!(f, "{:?}:{}", self.client, self.number)
     }
 }
 
@@ -43,7 +44,7 @@ pub struct RequestIdError(String);
 impl FromStr for RequestId {
     type Err = RequestIdError;
 
-    /// As it is printed, or with a colon, which needs no quoting in addresses.
+    /// As it is printed, or with the `#` of traces.
     fn from_str(text: &str) -> Result<RequestId, RequestIdError> {
         let parse = || {
             let (client, number) = text.strip_prefix('c')?.split_once(['#', ':'])?;
@@ -136,7 +137,8 @@ mod tests {
     #[test]
     fn a_request_is_read_as_it_is_printed() {
         let request = RequestId { client: ClientId(0xabc), number: 7 };
-        assert_eq!((request.to_string().parse(), "cabc:7".parse()), (Ok(request), Ok(request)));
+        assert_eq!((request.to_string(), format!("{request:?}")), ("cabc:7".to_owned(), "cabc#7".to_owned()));
+        assert_eq!(("cabc:7".parse(), "cabc#7".parse()), (Ok(request), Ok(request)));
         for text in ["", "c", "7", "cabc", "cabc:", "c:7", "cxyz#1", "abc#1", "cabc#-1"] {
             assert!(text.parse::<RequestId>().is_err(), "{text}");
         }

@@ -42,11 +42,11 @@ impl AtMostOnce {
     ) -> Result<(), Violation> {
         self.evaluation_count += 1;
         if let Some(before) = replica.requests.insert(request, place) {
-            return violation(Some(place), format!("{node} applies {request} at {before} and at {place}"));
+            return violation(Some(place), format!("{node} applies {request:?} at {before} and at {place}"));
         }
         let first = self.outputs.entry(request).or_insert_with(|| output.clone());
         if first != output {
-            let what = format!("{request} gives {first:?} at one replica and {output:?} at {node}");
+            let what = format!("{request:?} gives {first:?} at one replica and {output:?} at {node}");
             return violation(Some(place), what);
         }
         Ok(())
@@ -61,7 +61,9 @@ impl AtMostOnce {
         self.answers.insert(request, answer.clone());
         match self.outputs.get(&request) {
             Some(output) if output == answer => Ok(()),
-            output => violation(None, format!("{request} is answered {answer:?}; its output is {output:?}")),
+            output => {
+                violation(None, format!("{request:?} is answered {answer:?}; its output is {output:?}"))
+            }
         }
     }
 }

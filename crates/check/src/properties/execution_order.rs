@@ -51,7 +51,7 @@ impl ExecutionOrder {
                 return violation(
                     place,
                     format!(
-                        "{node} applies {request} on {key:?} behind {group} groups of accesses; elsewhere it stands behind {elsewhere}"
+                        "{node} applies {request:?} on {key:?} behind {group} groups of accesses; elsewhere it stands behind {elsewhere}"
                     ),
                 );
             }

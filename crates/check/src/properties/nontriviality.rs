@@ -31,7 +31,10 @@ impl Nontriviality {
                 check: "nontriviality",
                 invariant: "S7 only submitted commands are chosen",
                 place: Some(value.order.place()),
-                what: format!("{} is chosen as {command:?} and was submitted as {known:?}", command.request),
+                what: format!(
+                    "{:?} is chosen as {command:?} and was submitted as {known:?}",
+                    command.request
+                ),
             });
         }
         Ok(())

@@ -3,7 +3,7 @@ use crate::sim::case::Case;
 use isegoria::registry::ProtocolVisitor;
 use isegoria_node::Protocol;
 use isegoria_sim::{Run, SimConfig, diagram};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -50,8 +50,13 @@ fn file_name(case: &Case) -> String {
 /// Prints the trace and draws its end.
 fn show(run: &Run, title: &str, file: &Path) -> Result<(), Failure> {
     let place = run.outcome.as_ref().err().and_then(|violation| violation.place);
-    step_through(run, place.map(diagram::mentions))
-        .map_err(|error| Failure::failed(format!("cannot print: {error}")))?;
+    match step_through(run, place.map(diagram::mentions)) {
+        // The reader has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(Failure::failed(format!("cannot print: {error}")));
+        }
+        _ => {}
+    }
     std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
         .and_then(|()| std::fs::write(file, diagram::draw(run, title)))
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", file.display())))?;

@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use crate::sim::SimArgs;
 use crate::sim::case::{Case, Interrupted};
 use isegoria::registry::ProtocolVisitor;
@@ -128,11 +129,11 @@ impl Covered {
     /// Prints everything, and writes a file for each violation.
     pub(crate) fn report(&self, args: &SimArgs, case: &Case) -> Result<ExitCode, Failure> {
         if args.json {
-            println!("{:#}", self.json());
+            say!("{:#}", self.json());
         } else {
-            println!("{}", self.heading());
+            say!("{}", self.heading());
             for ((seed, how), calls) in &self.calls {
-                println!("  seed {seed}, {how}: {calls} calls");
+                say!("  seed {seed}, {how}: {calls} calls");
             }
         }
         for ((seed, how, number), violation) in self.found.iter().take(TOLD_MAX) {

@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use crate::say::say;
 use crate::sim::SimArgs;
 use crate::sim::case::Case;
 use isegoria_check::Violation;
@@ -124,9 +125,9 @@ impl Summary {
     pub(crate) fn report(&self, args: &SimArgs, case: &Case) -> Result<ExitCode, Failure> {
         let holes = self.holes();
         if args.json {
-            println!("{:#}", self.json(&holes));
+            say!("{:#}", self.json(&holes));
         } else if args.fingerprints {
-            self.fingerprints.iter().for_each(|(seed, fingerprint)| println!("{seed} {fingerprint:016x}"));
+            self.fingerprints.iter().for_each(|(seed, fingerprint)| say!("{seed} {fingerprint:016x}"));
         } else {
             self.print();
         }
@@ -168,14 +169,14 @@ impl Summary {
 
     fn print(&self) {
         let told = |least: Option<u64>| least.map_or("?".to_owned(), |least| least.to_string());
-        println!(
+        say!(
             "{}: {} seeds, {} violations, {} stuck",
             self.protocol,
             self.seed_count,
             self.found.len() - self.stuck_count(),
             self.stuck_count()
         );
-        println!(
+        say!(
             "{} commands (at least {} a seed), {} faults (at least {} a seed), {:.0} s simulated",
             self.commands,
             told(self.minimum(self.commands_min)),
@@ -183,17 +184,17 @@ impl Summary {
             told(self.minimum(self.faults_min)),
             self.simulated_s()
         );
-        println!(
+        say!(
             "{} node steps in {:.1} s of processor time ({:.1} s by the clock): {:.0} steps per CPU-second",
             self.steps,
             self.cpu_s,
             self.wall_s,
             self.steps_per_cpu_s()
         );
-        println!("situations:");
-        self.situations.iter().for_each(|(name, count)| println!("  {count:>10}  {name}"));
-        println!("evaluations of each check:");
-        self.evaluations.iter().for_each(|(name, count)| println!("  {count:>10}  {name}"));
+        say!("situations:");
+        self.situations.iter().for_each(|(name, count)| say!("  {count:>10}  {name}"));
+        say!("evaluations of each check:");
+        self.evaluations.iter().for_each(|(name, count)| say!("  {count:>10}  {name}"));
     }
 
     /// The least over all seeds that ran to their end.

@@ -128,7 +128,7 @@ impl<D: Dialect> Script<D> {
             self.observer.installed(own, from);
         }
         for (place, request, output) in out.applied.take().unwrap_or_default() {
-            self.trace.effect(&format!("{own} applies {request} at {place}: {}", text::output(&output)));
+            self.trace.effect(&format!("{own} applies {request:?} at {place}: {}", text::output(&output)));
             let judged = self.observer.applied(own, (place, request), &output);
             self.judge(judged);
         }

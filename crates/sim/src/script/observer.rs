@@ -95,7 +95,7 @@ impl Observer {
 
     /// What a request is.
     pub(super) fn op(&self, request: RequestId) -> &Op {
-        &self.submitted.get(&request).unwrap_or_else(|| panic!("{request} was never submitted")).0
+        &self.submitted.get(&request).unwrap_or_else(|| panic!("{request:?} was never submitted")).0
     }
 
     /// A message left a node.
@@ -202,7 +202,7 @@ impl Observer {
         let earlier = self.applied.entry(node).or_default().clone();
         let again = earlier.iter().find(|(_, other)| *other == request);
         self.judge(Property::Once, again.is_none(), || {
-            format!("{node} applies {request} at {place}, and before at {}", again.expect("just seen").0)
+            format!("{node} applies {request:?} at {place}, and before at {}", again.expect("just seen").0)
         })?;
         for (_, other) in &earlier {
             if conflict(self.op(*other), self.op(request)) {
@@ -213,7 +213,7 @@ impl Observer {
         let first = self.outputs.entry(request).or_insert_with(|| output.clone()).clone();
         self.judge(Property::Order, first == *output, || {
             let (first, output) = (text::output(&first), text::output(output));
-            format!("{request} gives {output} at {node}, and {first} elsewhere")
+            format!("{request:?} gives {output} at {node}, and {first} elsewhere")
         })?;
         self.applied.entry(node).or_default().push((place, request));
         Ok(())
@@ -224,7 +224,7 @@ impl Observer {
         let reversed = self.before.contains(&(two, one));
         self.before.insert((one, two));
         self.judge(Property::Order, !reversed, || {
-            format!("{node} applies {one} before {two}, another replica the other way round")
+            format!("{node} applies {one:?} before {two:?}, another replica the other way round")
         })?;
         let precedes = |first: RequestId, second: RequestId| {
             let answered = self.answered.get(&first).map(|(_, at)| *at);
@@ -233,7 +233,9 @@ impl Observer {
         let (kept, broken) = (precedes(one, two), precedes(two, one));
         if kept || broken {
             self.judge(Property::RealTime, !broken, || {
-                format!("{node} applies {one} before {two}, which was answered before {one} was submitted")
+                format!(
+                    "{node} applies {one:?} before {two:?}, which was answered before {one:?} was submitted"
+                )
             })?;
         }
         Ok(())
@@ -311,7 +313,7 @@ impl Observer {
             let applied =
                 self.applied.get(&node).is_some_and(|all| all.iter().any(|(_, one)| *one == request));
             self.judge(Property::Durability, applied, || {
-                format!("{request} was answered and is not applied at {node}")
+                format!("{request:?} was answered and is not applied at {node}")
             })?;
         }
         Ok(())

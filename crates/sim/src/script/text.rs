@@ -89,7 +89,7 @@ pub(super) fn output(bytes: &[u8]) -> String {
 }
 
 pub(super) fn reply(reply: &Reply) -> String {
-    format!("{}: {}", reply.request, outcome(&reply.outcome))
+    format!("{:?}: {}", reply.request, outcome(&reply.outcome))
 }
 
 pub(super) fn outcome(outcome: &Outcome) -> String {

@@ -95,7 +95,7 @@ impl<D: Dialect> Script<D> {
         let request = RequestId { client: ClientId(ask.client), number: ask.number };
         self.observer.submitted(request, &op);
         let acked = if ask.acked_below > 0 { format!(" acked {}", ask.acked_below) } else { String::new() };
-        self.trace.command(&format!("submit {request}{acked} at {node}: {}", text::op(&op)));
+        self.trace.command(&format!("submit {request:?}{acked} at {node}: {}", text::op(&op)));
         let mut footprint = Footprint::default();
         op.footprint(&mut footprint);
         let payload = postcard::to_stdvec(&op).expect("encoding into memory").into();
