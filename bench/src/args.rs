@@ -1,4 +1,4 @@
-use crate::{BenchError, Knobs, Scenario, Trial};
+use crate::{BenchError, DiffArgs, FigureArgs, Knobs, Scenario, Trial};
 use std::path::PathBuf;
 
 /// `isegoria bench`
@@ -10,9 +10,9 @@ use std::path::PathBuf;
     after_help = "Try --help for what is measured, the workloads and examples."
 )]
 pub struct BenchArgs {
-    /// Something else than throughput and latency
+    /// Something else than one comparison
     #[command(subcommand)]
-    pub trial: Option<Trial>,
+    pub command: Option<BenchCommand>,
     /// What is run; a scenario file has the same names
     #[command(flatten)]
     pub knobs: Knobs,
@@ -31,6 +31,18 @@ pub struct BenchArgs {
     /// Where the nodes keep their data during the run; the system's temporary directory if left out
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// What `isegoria bench` does beside comparing protocols.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum BenchCommand {
+    /// One of the trials
+    #[command(flatten)]
+    Trial(Trial),
+    /// The field's figures: each from one file, drawn, with the raw data beside it
+    Figure(FigureArgs),
+    /// Compare two result folders: what changed, and what is only noise
+    Diff(DiffArgs),
 }
 
 /// The share of reads with which a history tells most: every write is seen about once.

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// How much longer than planned a load may take before it counts as stuck.
 const GRACE: Duration = Duration::from_secs(30);
@@ -75,12 +75,14 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Runs the load to its end. `progress` gets the number of answers so far.
+    /// Runs the load to its end. `progress` gets the number of answers so far, and `begun` is told when the
+    /// first process begins to measure.
     pub(crate) async fn run(
         mut self,
         nodes: &[u32],
         scenario: &Scenario,
         mut progress: impl FnMut(u64),
+        begun: &Notify,
     ) -> Result<Loaded, BenchError> {
         let planned = Duration::from_secs_f64(scenario.warm_up + scenario.duration);
         let deadline = tokio::time::Instant::now() + planned + GRACE;
@@ -100,7 +102,12 @@ impl Fleet {
                     state.done[index] = count;
                     progress(state.done.iter().sum());
                 }
-                LoadLine::Window(edge) => state.note(edge),
+                LoadLine::Window(edge) => {
+                    state.note(edge);
+                    if edge == WindowEdge::Begin {
+                        begun.notify_one();
+                    }
+                }
                 LoadLine::Result(result) => state.results[index] = Some(result),
                 // After its result, a process just ends.
                 LoadLine::Failed(_) if state.results[index].is_some() => {}
@@ -203,6 +210,7 @@ pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan
             warm_up_s: scenario.warm_up,
             duration_s: scenario.duration,
             rate_per_s: scenario.rate.map(|rate| rate * part_of(clients, scenario.clients)),
+            timeline: scenario.crash.is_some(),
             preload: bound(process)..bound(process + 1),
             history: None,
         });

@@ -1,4 +1,4 @@
-use crate::{BenchError, ProtocolList, Workload};
+use crate::{BenchError, Crash, ProtocolList, Workload};
 use isegoria::Durability;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,9 @@ pub struct Knobs {
     /// What each node may use of one processor, such as 0.25, by a cgroup of its own [default: no limit]
     #[arg(long, value_name = "SHARE")]
     pub cap_cpu: Option<f64>,
+    /// Kill this node so many seconds into the measured window, and tell what each second was like
+    #[arg(long, value_name = "NODE@S")]
+    pub crash: Option<Crash>,
     /// Processes that the clients are spread over [default: 1]
     #[arg(long, value_name = "N")]
     pub load_processes: Option<usize>,
@@ -86,16 +89,19 @@ impl Knobs {
     pub fn from_file(file: &Path) -> Result<Knobs, BenchError> {
         let text = std::fs::read_to_string(file)
             .map_err(|error| BenchError::Usage(format!("cannot read {}: {error}", file.display())))?;
-        let mut knobs: Knobs = toml::from_str(&text).map_err(|error| {
+        let knobs: Knobs = toml::from_str(&text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = text[..start].matches('\n').count() + 1;
             let message: Vec<&str> = error.message().split_whitespace().collect();
             BenchError::Usage(format!("{}: line {line}: {}", file.display(), message.join(" ")))
         })?;
-        // What a file names lies beside it, from wherever it is read.
+        Ok(knobs.beside(file))
+    }
+
+    /// What a file names lies beside it, from wherever it is read.
+    pub(crate) fn beside(self, file: &Path) -> Knobs {
         let beside = file.parent().unwrap_or(Path::new(""));
-        knobs.geo = knobs.geo.map(|geo| beside.join(geo));
-        Ok(knobs)
+        Knobs { geo: self.geo.map(|geo| beside.join(geo)), ..self }
     }
 
     /// These settings; where there is none, the other's.
@@ -120,6 +126,7 @@ impl Knobs {
             loss: self.loss.or(other.loss),
             bandwidth_mbit: self.bandwidth_mbit.or(other.bandwidth_mbit),
             cap_cpu: self.cap_cpu.or(other.cap_cpu),
+            crash: self.crash.or(other.crash),
             load_processes: self.load_processes.or(other.load_processes),
             repeat: self.repeat.or(other.repeat),
             seed: self.seed.or(other.seed),

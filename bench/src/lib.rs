@@ -15,14 +15,18 @@
 mod args;
 mod cap;
 mod cpu;
+mod crash;
 mod descriptors;
+mod diff;
 mod environment;
 mod error;
+mod figure;
 mod fleet;
 mod free_endpoints;
 mod generator;
 mod histogram;
 mod history;
+mod kept;
 mod knobs;
 pub mod load;
 /// Node processes of this machine.
@@ -31,9 +35,13 @@ mod measurement;
 /// Faults against a cluster while clients record a history.
 pub mod nemesis;
 mod operation;
+/// `isegoria plan`: latencies before anything is deployed.
+pub mod plan;
 mod progress;
 mod protocol_list;
 mod report;
+/// `isegoria report`: one page of result folders.
+pub mod report_page;
 mod results;
 mod runner;
 mod scenario;
@@ -44,14 +52,19 @@ mod workload;
 mod ycsb;
 mod zipf;
 
-pub use args::BenchArgs;
+pub use args::{BenchArgs, BenchCommand};
+pub use crash::Crash;
+pub use diff::DiffArgs;
 pub use environment::Environment;
 pub use error::BenchError;
+pub use figure::FigureArgs;
 pub use generator::{KeyChooser, PutEncoder};
 pub use knobs::Knobs;
+pub use load::Second;
 pub use measurement::{CpuUs, LatencyUs, Measurement};
 pub use protocol_list::ProtocolList;
 pub use report::{METHOD, METHOD_CAP, METHOD_GEO, Row, SiteRow, Spread};
+pub(crate) use runner::print;
 pub use runner::run;
 pub use scenario::Scenario;
 pub use trials::{DurabilityArgs, EnduranceArgs, HotKeyArgs, OverloadArgs, RecoveryArgs, Trial};

@@ -1,4 +1,4 @@
-use crate::load::{LoadResult, NodeLatencies};
+use crate::load::{LoadResult, NodeLatencies, Second};
 use crate::{BenchError, histogram};
 use hdrhistogram::Histogram;
 use isegoria::Stats;
@@ -72,6 +72,9 @@ pub struct Measurement {
     /// How late the operations of an open loop began, at the load process where it was latest.
     #[serde(default)]
     pub send_lateness: Option<LatenessSummary>,
+    /// What each second was like for the clients of each node, if that was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timelines: BTreeMap<String, Vec<Second>>,
     /// Processor time in the window.
     pub cpu_us_per_command: CpuUs,
     /// The share of vertices that depended on something not executed everywhere.
@@ -96,10 +99,12 @@ impl Measurement {
     /// Puts one run's figures together, and its latencies into one histogram.
     pub(crate) fn new(raw: Raw, traits: Traits) -> Result<(Measurement, Histogram<u64>), BenchError> {
         let mut latencies = histogram::empty();
+        let mut timelines = BTreeMap::new();
         let mut errors_by_kind = BTreeMap::new();
         let mut by_node: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
         for load in &raw.loads {
-            for NodeLatencies { node, histogram } in &load.latencies {
+            for NodeLatencies { node, histogram, timeline } in &load.latencies {
+                timelines.extend((!timeline.is_empty()).then(|| (node.to_string(), timeline.clone())));
                 let one = histogram::from_text(histogram)
                     .ok_or_else(|| BenchError::Load("a load process sent a damaged histogram".to_owned()))?;
                 let at_node = by_node.entry(node.to_string()).or_insert_with(histogram::empty);
@@ -144,6 +149,7 @@ impl Measurement {
                 .iter()
                 .filter_map(|(node, latencies)| Some((node.clone(), histogram::percentiles(latencies)?)))
                 .collect(),
+            timelines,
             commit_us: histogram::percentiles(&commits),
             commit_us_by_node,
             link_lateness,
@@ -195,7 +201,11 @@ pub(crate) mod tests {
             errors: BTreeMap::from([("unknown".to_owned(), 1)]),
             window_s: 2.0,
             cpu_us,
-            latencies: vec![NodeLatencies { node, histogram: histogram::to_text(&histogram) }],
+            latencies: vec![NodeLatencies {
+                node,
+                histogram: histogram::to_text(&histogram),
+                timeline: Vec::new(),
+            }],
             link_lateness: None,
             send_lateness: None,
         }

@@ -91,7 +91,8 @@ impl Folder {
         self.append_to_index(&format!("| [{name}]({name}/table.txt) | {} |\n", about.join(" | ")))
     }
 
-    fn write(&self, file: &str, bytes: &[u8]) -> Result<(), BenchError> {
+    /// Writes a file of the folder.
+    pub(crate) fn write(&self, file: &str, bytes: &[u8]) -> Result<(), BenchError> {
         let path = self.path().join(file);
         std::fs::write(&path, bytes).map_err(BenchError::io(format!("writing {}", path.display())))
     }

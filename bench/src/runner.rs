@@ -1,3 +1,4 @@
+use crate::args::BenchCommand;
 use crate::cap::CpuCap;
 use crate::fleet::{self, Fleet, Loaded};
 use crate::history::with_words;
@@ -5,14 +6,17 @@ use crate::local_cluster::{Launch, LocalCluster, take_free_endpoints};
 use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
 use crate::results::{Contents, Folder, file_stem};
-use crate::{BenchArgs, BenchError, Environment, Measurement, Row, Scenario, cap, table, trials};
+use crate::{
+    BenchArgs, BenchError, Crash, Environment, Measurement, Row, Scenario, cap, diff, figure, table, trials,
+};
 use hdrhistogram::Histogram;
 use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// Runs every protocol of the scenario, prints the table (or the JSON document) and
 /// keeps the results. `executable` is this program: it is started as `serve` and `load`.
@@ -22,8 +26,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// only after everything was printed and kept. [`BenchError::exit_code`] says which
 /// exit code that is.
 pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError> {
-    if let Some(trial) = args.trial {
-        return trials::run(trial, executable).await;
+    match args.command {
+        Some(BenchCommand::Trial(trial)) => return trials::run(trial, executable).await,
+        Some(BenchCommand::Figure(figure)) => return figure::run(figure, executable).await,
+        Some(BenchCommand::Diff(diff)) => return diff::run(&diff),
+        None => {}
     }
     let mut scenario = args.scenario()?;
     let uncapped = cap::give_up_if_impossible(&mut scenario);
@@ -32,17 +39,10 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
         .map_err(BenchError::io(format!("making the data directory {}", data_dir.display())))?;
     let environment = Environment::inspect(&data_dir);
     let folder = Folder::create(&args.out, &environment.git_commit, &scenario.name)?;
-    let interrupts = Interrupts::new().map_err(BenchError::io("waiting for signals"))?;
-    let mut runner = Runner {
-        progress: Progress::new(&scenario),
-        scenario: &scenario,
-        executable,
-        data_dir,
-        history: args.history.clone(),
-        interrupts,
-    };
+    let mut interrupts = Interrupts::new().map_err(BenchError::io("waiting for signals"))?;
+    let mut runner = Runner::new(&scenario, &executable, &data_dir, &mut interrupts);
+    runner.history.clone_from(&args.history);
     let measured = runner.run_all().await;
-    runner.progress.finish();
     let measured = match measured {
         Ok(measured) => measured,
         Err(error) => {
@@ -103,18 +103,34 @@ type Latencies = Vec<(Histogram<u64>, Duration)>;
 /// Runs protocols on fresh nodes, one after the other.
 pub(crate) struct Runner<'a> {
     pub(crate) scenario: &'a Scenario,
-    pub(crate) executable: PathBuf,
-    pub(crate) data_dir: PathBuf,
+    pub(crate) executable: &'a Path,
+    pub(crate) data_dir: &'a Path,
     /// Where histories go, if operations are recorded.
     pub(crate) history: Option<PathBuf>,
     pub(crate) progress: Progress,
-    pub(crate) interrupts: Interrupts,
+    pub(crate) interrupts: &'a mut Interrupts,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        executable: &'a Path,
+        data_dir: &'a Path,
+        interrupts: &'a mut Interrupts,
+    ) -> Runner<'a> {
+        let progress = Progress::new(scenario);
+        Runner { scenario, executable, data_dir, history: None, progress, interrupts }
+    }
+
     /// Repetitions are the outer loop: a machine that slows down over time then does so
     /// for every protocol.
-    async fn run_all(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
+    pub(crate) async fn run_all(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
+        let measured = self.run_each().await;
+        self.progress.finish();
+        measured
+    }
+
+    async fn run_each(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
         let protocols: Vec<&ProtocolSpec> = self.scenario.protocols.iter().collect();
         let mut measured: Vec<(Vec<Measurement>, Latencies)> = vec![Default::default(); protocols.len()];
         for repetition in 1..=self.scenario.repeat {
@@ -149,7 +165,7 @@ impl Runner<'_> {
     ) -> Result<(Measurement, Histogram<u64>), BenchError> {
         let dir = tempfile::Builder::new()
             .prefix("isegoria-bench-")
-            .tempdir_in(&self.data_dir)
+            .tempdir_in(self.data_dir)
             .map_err(BenchError::io(format!("making a directory in {}", self.data_dir.display())))?;
         let config = with_free_endpoints(self.scenario.cluster(spec, dir.path())?)?;
         let cap = self.cap()?;
@@ -159,7 +175,7 @@ impl Runner<'_> {
         };
         let launches = (0..config.nodes.len()).map(launch).collect();
         let started = tokio::select! {
-            started = LocalCluster::start_as(&self.executable, &config, launches) => started,
+            started = LocalCluster::start_as(self.executable, &config, launches) => started,
             () = self.interrupts.next() => return Err(BenchError::Interrupted),
         };
         let protocol = spec.to_string();
@@ -204,10 +220,12 @@ impl Runner<'_> {
             None => None,
         };
         let Runner { executable, scenario, progress, interrupts, .. } = self;
+        let begun = Notify::new();
         let load = async {
             let fleet = Fleet::start(executable, &config.data_dir, &plans).await?;
-            fleet.run(&processes, scenario, |done| progress.tick(done)).await
+            fleet.run(&processes, scenario, |done| progress.tick(done), &begun).await
         };
+        let crash = scenario.crash.as_ref();
         let (node, how) = tokio::select! {
             loaded = load => {
                 let loaded = loaded?;
@@ -215,12 +233,28 @@ impl Runner<'_> {
                 return Ok(Ended::Loaded(loaded));
             }
             () = interrupts.next() => return Err(BenchError::Interrupted),
-            died = cluster.exited() => died,
+            died = watch(cluster, crash, &begun) => died,
         };
         let log = cluster.nodes().iter().find(|process| process.name == node);
         let log = log.map(|process| process.log_file.clone()).unwrap_or_default();
         Ok(Ended::NodeDied { node, how, log })
     }
+}
+
+/// Kills the node that is to crash, when it is to, and waits until a node ends by itself.
+async fn watch(cluster: &mut LocalCluster, crash: Option<&Crash>, begun: &Notify) -> (String, String) {
+    if let Some(crash) = crash {
+        let due = async {
+            begun.notified().await;
+            tokio::time::sleep(Duration::from_secs_f64(crash.at_s)).await;
+        };
+        tokio::select! {
+            died = cluster.exited() => return died,
+            () = due => {}
+        }
+        cluster.kill(&crash.node).await;
+    }
+    cluster.exited().await
 }
 
 /// How a load ended.

@@ -1,6 +1,6 @@
 use crate::cap::CAP_RANGE;
 use crate::generator::CLIENTS_MAX;
-use crate::{BenchError, Knobs, ProtocolList, WideArea, Workload, descriptors};
+use crate::{BenchError, Crash, Knobs, ProtocolList, WideArea, Workload, descriptors};
 use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec};
 use isegoria_types::{NodeId, Role};
 use serde::Serialize;
@@ -76,6 +76,9 @@ pub struct Scenario {
     /// What each node may use of one processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap_cpu: Option<f64>,
+    /// The node that is killed during the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
     /// Processes that the clients are spread over.
     pub load_processes: usize,
     /// Measurements of each protocol.
@@ -125,6 +128,7 @@ impl Scenario {
             bandwidth_mbit: distance.as_ref().and_then(|geo| geo.bandwidth_mbit),
             distance,
             cap_cpu: knobs.cap_cpu,
+            crash: knobs.crash,
             load_processes: knobs.load_processes.unwrap_or(1),
             repeat: knobs.repeat.unwrap_or(1),
             seed: knobs.seed.unwrap_or(1),
@@ -179,6 +183,14 @@ impl Scenario {
             return refuse(format!("cap-cpu = {share}: give a share of one processor, {least} to {most}"));
         }
         descriptors::check(self.nodes, processes)?;
+        if let Some(crash) = &self.crash {
+            if self.repeat > 1 || processes > 1 {
+                return refuse("crash: give one load process, and measure each protocol once".to_owned());
+            }
+            if crash.at_s >= self.duration {
+                return refuse(format!("crash = {crash}: the window ends after {} s", self.duration));
+            }
+        }
         if self.repeat == 0 {
             return refuse("repeat = 0: measure at least once".to_owned());
         }
@@ -217,6 +229,15 @@ impl Scenario {
             ));
         }
         config.check()?;
+        if let Some(crash) = &self.crash
+            && !config.nodes.iter().any(|node| node.name == crash.node)
+        {
+            let names: Vec<&str> = config.nodes.iter().map(|node| node.name.as_str()).collect();
+            return Err(BenchError::Usage(format!(
+                "crash = {crash}: there is no such node; choose one of {}",
+                names.join(", ")
+            )));
+        }
         debug_assert!(config.nodes.iter().all(|node| node.roles.contains(&Role::Leader)));
         Ok(config)
     }

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use isegoria::Durability;
-use isegoria_bench::{BenchArgs, BenchError, Scenario, Workload};
+use isegoria_bench::{BenchArgs, BenchCommand, BenchError, Scenario, Workload};
 
 #[derive(Parser)]
 struct Cli {
@@ -174,7 +174,8 @@ fn a_trial_has_settings_of_its_own() {
         ("endurance --absent 1 --durability memory", "--never-back"),
         ("endurance --absent 1 --nodes 2", "nodes = 2"),
     ] {
-        let trial = parse(line).expect("flags that parse").trial.expect("a trial");
+        let command = parse(line).expect("flags that parse").command;
+        let Some(BenchCommand::Trial(trial)) = command else { panic!("a trial") };
         let sentence = trial.check().unwrap_err().to_string();
         assert!(sentence.contains(expected), "{line}: {sentence}");
     }

@@ -79,7 +79,7 @@ fn no_folder_is_forgotten() {
     for entry in std::fs::read_dir(path).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(
-            ["clusters", "regions", "rtt", "workloads"].contains(&name.as_str()),
+            ["clusters", "figures", "regions", "rtt", "workloads"].contains(&name.as_str()),
             "configs/{name} is loaded by no test"
         );
     }

@@ -72,6 +72,9 @@ impl Clients {
         let begin = start + Duration::from_secs_f64(plan.warm_up_s);
         let nodes: Vec<NodeId> = plan.seats.iter().map(|seats| seats.node).collect();
         let mut meter = Meter::new((start, begin), Duration::from_secs_f64(plan.duration_s), nodes);
+        if plan.timeline {
+            meter.keep_timelines();
+        }
         match plan.rate_per_s {
             Some(rate) => self.arrivals = Some(Arrivals::new(plan, rate, start)),
             None => {
@@ -123,7 +126,7 @@ impl Clients {
         {
             return self.submit(index, &Operation::Put(key)).await;
         }
-        client.answered |= meter.note(client.home, end.result.map(drop), now - client.began)?;
+        client.answered |= meter.note(client.home, end.result.map(drop), (now, client.began))?;
         let home = client.home;
         match &mut self.arrivals {
             None => self.begin(index, now).await,

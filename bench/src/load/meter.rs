@@ -1,6 +1,7 @@
 use crate::BenchError;
 use crate::cpu::{Process, processor_time_us};
 use crate::histogram;
+use crate::load::timeline::Timeline;
 use crate::load::{LoadLine, LoadResult, NodeLatencies, WindowEdge};
 use hdrhistogram::Histogram;
 use isegoria_client::SubmitError;
@@ -37,6 +38,8 @@ pub(crate) struct Meter {
     errors: BTreeMap<String, u64>,
     /// In the order of the plan's seats.
     latencies: Vec<(NodeId, Histogram<u64>)>,
+    /// One a seat, if each second is to be told.
+    timelines: Vec<Timeline>,
 }
 
 impl Meter {
@@ -54,7 +57,13 @@ impl Meter {
             completed: 0,
             errors: BTreeMap::new(),
             latencies: nodes.into_iter().map(|node| (node, histogram::empty())).collect(),
+            timelines: Vec::new(),
         }
+    }
+
+    /// Has it tell each second.
+    pub(crate) fn keep_timelines(&mut self) {
+        self.timelines.resize_with(self.latencies.len(), Timeline::default);
     }
 
     pub(crate) fn next_event(&self) -> Instant {
@@ -96,7 +105,7 @@ impl Meter {
         &mut self,
         home: usize,
         result: Result<(), SubmitError>,
-        took: Duration,
+        (now, began): (Instant, Instant),
     ) -> Result<bool, BenchError> {
         self.done += 1;
         if let Err(error @ (SubmitError::TooLarge { .. } | SubmitError::Undecodable)) = &result {
@@ -109,7 +118,11 @@ impl Meter {
         match result {
             Ok(()) => {
                 self.completed += 1;
+                let took = now - began;
                 histogram::record(&mut self.latencies[home].1, took);
+                if let Some(timeline) = self.timelines.get_mut(home) {
+                    timeline.note(now - self.window_began, took);
+                }
             }
             Err(error) => *self.errors.entry(kind(&error).to_owned()).or_default() += 1,
         }
@@ -124,20 +137,23 @@ impl Meter {
     }
 
     pub(crate) fn into_result(self) -> LoadResult {
+        let window = Duration::from_secs_f64(self.window_s);
+        let mut timelines = self.timelines.into_iter().map(|timeline| timeline.finish(window));
+        let told = |(node, latencies): &(NodeId, Histogram<u64>)| NodeLatencies {
+            node: *node,
+            histogram: histogram::to_text(latencies),
+            timeline: timelines.next().unwrap_or_default(),
+        };
         LoadResult {
             completed: self.completed,
             errors: self.errors,
             window_s: self.window_s,
             cpu_us: self.cpu_us,
-            latencies: self.latencies.iter().map(|(node, latencies)| in_text(*node, latencies)).collect(),
+            latencies: self.latencies.iter().map(told).collect(),
             link_lateness: None,
             send_lateness: None,
         }
     }
-}
-
-fn in_text(node: NodeId, latencies: &Histogram<u64>) -> NodeLatencies {
-    NodeLatencies { node, histogram: histogram::to_text(latencies) }
 }
 
 fn kind(error: &SubmitError) -> &'static str {

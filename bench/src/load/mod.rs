@@ -14,10 +14,12 @@ mod clients;
 mod meter;
 mod plan;
 mod preload;
+
 mod recording;
+mod timeline;
 mod values;
 
-pub use plan::{HistoryPlan, LoadLine, LoadPlan, LoadResult, NodeLatencies, Seats, WindowEdge};
+pub use plan::{HistoryPlan, LoadLine, LoadPlan, LoadResult, NodeLatencies, Seats, Second, WindowEdge};
 
 use crate::BenchError;
 use std::io::{BufRead, Read, Write};

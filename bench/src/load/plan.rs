@@ -35,6 +35,9 @@ pub struct LoadPlan {
     /// begins the next one when the last has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<f64>,
+    /// Whether to tell what each second was like.
+    #[serde(default)]
+    pub timeline: bool,
     /// The keys that this process writes before anything begins.
     #[serde(default)]
     pub preload: Range<u64>,
@@ -125,6 +128,21 @@ pub struct NodeLatencies {
     pub node: NodeId,
     /// Latencies, µs: HDR's V2 encoding as base64.
     pub histogram: String,
+    /// What each second of the window was like, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Second>,
+}
+
+/// What a second of the window was like for the clients of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Second {
+    /// Commands answered with an output.
+    pub answered: u64,
+    /// Half of them took at most this, µs.
+    pub p50_us: u64,
+    /// The longest took this, µs.
+    pub max_us: u64,
 }
 
 #[cfg(test)]
@@ -149,6 +167,7 @@ pub(crate) mod tests {
             warm_up_s: 0.0,
             duration_s: 1.0,
             rate_per_s: None,
+            timeline: false,
             preload: 0..0,
             history: None,
         }

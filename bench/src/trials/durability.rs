@@ -92,13 +92,10 @@ pub(crate) async fn run(args: &DurabilityArgs, lab: &Lab<'_>) -> Result<Found, B
     let Some(first) = scenarios.first() else {
         return Err(BenchError::Usage("clients: give at least one number".to_owned()));
     };
+    let mut interrupts = Interrupts::new().map_err(BenchError::io("waiting for signals"))?;
     let mut runner = Runner {
-        scenario: first,
-        executable: lab.executable.clone(),
-        data_dir: lab.data_dir.clone(),
-        history: None,
         progress: Progress::of(args.repeat * measured.len(), args.warm_up + args.duration),
-        interrupts: Interrupts::new().map_err(BenchError::io("waiting for signals"))?,
+        ..Runner::new(first, &lab.executable, &lab.data_dir, &mut interrupts)
     };
     for _ in 0..args.repeat {
         let mut places = measured.iter_mut();

@@ -10,7 +10,7 @@ use isegoria_transport::client_port::{
 };
 use isegoria_transport::peer::{Identity, PeerServerOptions};
 use isegoria_transport::{
-    Endpoint, Link, LinkOptions, LinkState, Listener, PeerServer, PeerSink, WIRE_VERSION,
+    Endpoint, Lateness, Link, LinkOptions, LinkState, Listener, PeerServer, PeerSink, WIRE_VERSION,
 };
 use isegoria_types::{Incarnation, NodeId, NodeSet, Outcome, Reply, Request};
 use parking_lot::Mutex;
@@ -104,8 +104,14 @@ fn servers() -> (Endpoint, Endpoint) {
 
 async fn measure_link(endpoint: &Endpoint, batch: u64) {
     let options = LinkOptions::default();
-    let link =
-        Link { identity: identity(1), to: NodeId::new(0), endpoint: endpoint.clone(), options }.spawn();
+    let link = Link {
+        identity: identity(1),
+        to: NodeId::new(0),
+        endpoint: endpoint.clone(),
+        options,
+        lateness: Lateness::default(),
+    }
+    .spawn();
     link.state().wait_for(LinkState::is_up).await.expect("the link lives");
     let (cpu, wall, calls) = (cpu_ns(), Instant::now(), link.call_count());
     let mut sent = 0;

@@ -62,6 +62,12 @@ pub trait AnyProtocol: Send + Sync {
     /// As [`AnyProtocol::check`].
     fn agreed(&self, layout: &Layout, options: &Table) -> Result<String, ConfigFileError>;
 
+    /// How many nodes may be down with all roles left to do.
+    ///
+    /// # Errors
+    /// As [`AnyProtocol::check`].
+    fn tolerates(&self, layout: &Layout, options: &Table) -> Result<usize, ConfigFileError>;
+
     /// The least time from submission to answer at `at`: see [`Protocol::limit`].
     ///
     /// # Errors
@@ -138,6 +144,13 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
     fn agreed(&self, layout: &Layout, options: &Table) -> Result<String, ConfigFileError> {
         self.check(layout, options)?;
         Ok(P::agreed(layout, &Self::options(options)?))
+    }
+
+    fn tolerates(&self, layout: &Layout, options: &Table) -> Result<usize, ConfigFileError> {
+        self.check(layout, options)?;
+        let quorums = P::quorums(layout, &Self::options(options)?);
+        let f = quorums.phase1.tolerates().min(quorums.phase2.tolerates());
+        Ok(if P::ORDER == OrderKind::Graph { f.min(quorums.dependency.tolerates()) } else { f })
     }
 
     fn limit(

@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod explain;
 mod failure;
+mod measure_rtt;
 mod nemesis;
 mod protocols;
 mod say;
@@ -45,6 +46,7 @@ Examples:
   isegoria nemesis --protocol simple-bpaxos          kill nodes while clients record a history
   isegoria check history.jsonl
   isegoria serve --config cluster.toml --node n1
+  isegoria plan --regions us-east-1,us-west-1,eu-west-1   latencies before anything is deployed
   isegoria protocols";
 
 #[derive(Subcommand)]
@@ -70,6 +72,12 @@ enum Command {
     Status(status::StatusArgs),
     /// What became of a command: its path, whom it waited for, and how long each stage took
     Explain(explain::ExplainArgs),
+    /// Predict the latency of each protocol at each site, and recommend where nodes go
+    Plan(isegoria_bench::plan::PlanArgs),
+    /// Measure the round-trip times between hosts, before there is a cluster
+    MeasureRtt(measure_rtt::MeasureRttArgs),
+    /// One self-contained page of result folders
+    Report(isegoria_bench::report_page::ReportArgs),
     /// List the protocols that are built in
     Protocols(protocols::ProtocolsArgs),
 }
@@ -113,6 +121,15 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Status(args) => status::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Protocols(args) => protocols::run(args),
+        Command::MeasureRtt(args) => measure_rtt::run(args).await,
+        Command::Report(args) => {
+            isegoria_bench::report_page::run(&args).map_err(bench_failure)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Plan(args) => {
+            isegoria_bench::plan::run(&args).map_err(bench_failure)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench(args) => {
             isegoria_bench::run(*args, executable()?).await.map_err(bench_failure)?;
             Ok(ExitCode::SUCCESS)

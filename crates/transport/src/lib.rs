@@ -34,6 +34,7 @@ mod log_limit;
 mod memory;
 mod mismatch;
 pub mod peer;
+pub mod probe;
 mod road;
 mod stream;
 
