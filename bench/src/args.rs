@@ -49,8 +49,9 @@ pub enum BenchCommand {
 const READS_OF_A_HISTORY: f64 = 0.5;
 
 const DETAILS: &str = "\
-Each protocol in turn gets fresh node processes on loopback and the same closed-loop clients in load
-processes of their own: one outstanding request a client, many clients on one connection a node. A table
+Each protocol in turn gets fresh node processes on loopback and the same clients in load processes of their
+own: one outstanding request a client, many clients on one connection a node. With --rate operations arrive by
+chance whatever was answered, and their latency counts from when they were to begin. A table
 is printed, and DIR/<date>-<commit>-<name>/ keeps what was asked for (input.toml), where it ran (env.json),
 the latency histograms (*.hdr, HDR interval logs in microseconds) and all figures (summary.json).
 
@@ -63,6 +64,9 @@ Workloads (every operation is a put of --payload bytes, unless there is a --hist
   atlas20    with probability --conflict a key of a shared pool, else the client's own key;
              atlas20:pool=4 for a pool of more than one key
   zipf       zipf:theta=0.99,keys=1000000 unless told; --conflict does not apply
+  ycsb-a to ycsb-f   half updates; 5 % updates; reads; reads of the latest, 5 % insertions; scans (one multi-get of up to
+             100 keys), 5 % insertions; half read-modify-writes (a read, then a write). ycsb-a:keys=100000,theta=0.99
+             unless told; the keys are written before anything is measured; the rest is reads, which commute
 
 With --history every operation of the run, warm-up included, is recorded as a line of JSON. Then --reads of
 the operations are gets, half of them unless told, and every put has a value of its own (client and number,
@@ -74,10 +78,16 @@ h.multipaxos.2.jsonl for h.jsonl.
 With --geo the links between nodes hold back what leaves for half of the round-trip time between their --sites, the
 same for every protocol; clients are beside a node, and as far as it is from any other that they ask. Below the table is then, for each protocol and site, the
 median latency beside the limit: what distance alone costs there without conflicts. Give few clients, so that the
-machine is not what is measured.
+machine is not what is measured. What is lost (--loss) is sent again a round trip later and holds up what follows, as
+over TCP; --bandwidth-mbit is that of each way between two nodes. How late the links were is told below the table.
+
+With --cap-cpu each node is in a cgroup of its own (version 1 or 2; needs the right to make one, so root as a rule) and gets
+that share of one processor, handed out every 10 ms; the load is outside. So the node that has most to do saturates first,
+as on a machine of its own. Where there are no cgroups that is said, and nothing is capped.
 
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
+  simple-bpaxos:apart=2 (two nodes lead and execute, the others are the dependency service and the acceptors)
   unanimous-bpaxos   unanimous-bpaxos:fast=unanimous   unanimous-bpaxos:fast=basic
   epaxos   epaxos:f=1,e=1   atlas   atlas:f=1
 
@@ -85,7 +95,10 @@ Examples:
   isegoria bench
   isegoria bench --nodes 5 --clients 1000 --conflict 0.02 --durability memory
   isegoria bench --protocols multipaxos:leader=2,simple-bpaxos --batch 1 --repeat 3
+  isegoria bench --nodes 5 --cap-cpu 0.25 --batch 1 --durability memory --clients 1280
+  isegoria bench --rate 20000 --clients 3000 --workload ycsb-a
   isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json
+  isegoria bench --clients 10 --geo configs/regions/epaxos13.toml --crash n2@5
   isegoria bench --nodes 3 --clients 6 --geo configs/rtt/aws-2020.csv --sites us-east-1,us-west-1,eu-west-1
   isegoria bench --protocols multipaxos --conflict 0.1 --duration 3 --history h.jsonl && isegoria check h.jsonl";
 

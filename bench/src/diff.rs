@@ -190,7 +190,7 @@ fn change(measure: &Measure, (before, after): (&Row, &Row), noise: f64) -> Optio
     let half = |value: f64, (low, high): (f64, f64)| (high - low) / 2.0 / value;
     let band = (half(one, spread) + half(other, other_spread)).max(noise);
     let ratio = other / one;
-    let verdict = if ratio <= 1.0 + band && ratio >= 1.0 / (1.0 + band) {
+    let verdict = if ratio <= 1.0 + band && ratio >= 1.0 - band {
         Verdict::Same
     } else if (ratio > 1.0) == measure.more_is_better {
         Verdict::Better

@@ -57,7 +57,7 @@ pub use crash::Crash;
 pub use diff::DiffArgs;
 pub use environment::Environment;
 pub use error::BenchError;
-pub use figure::FigureArgs;
+pub use figure::{FigureArgs, figure_runs};
 pub use generator::{KeyChooser, PutEncoder};
 pub use knobs::Knobs;
 pub use load::Second;

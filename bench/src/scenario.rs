@@ -2,7 +2,7 @@ use crate::cap::CAP_RANGE;
 use crate::generator::CLIENTS_MAX;
 use crate::{BenchError, Crash, Knobs, ProtocolList, WideArea, Workload, descriptors};
 use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec};
-use isegoria_types::{NodeId, Role};
+use isegoria_types::NodeId;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -238,7 +238,6 @@ impl Scenario {
                 names.join(", ")
             )));
         }
-        debug_assert!(config.nodes.iter().all(|node| node.roles.contains(&Role::Leader)));
         Ok(config)
     }
 

@@ -46,6 +46,24 @@ fn every_workload_is_a_scenario() {
     }
 }
 
+/// The titles are listed, and every run of every figure keeps every rule.
+#[test]
+fn every_figure_can_be_planned() {
+    let found: Vec<String> =
+        files("figures").iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    for id in ["F1", "F2", "F4", "F5", "F6", "F7", "F8", "F9", "F10", "F11", "F13", "F14", "F17", "F18"] {
+        assert!(found.iter().any(|name| name == id), "{id} is missing");
+    }
+    let figures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/figures");
+    for quick in [false, true] {
+        for id in &found {
+            let runs =
+                isegoria_bench::figure_runs(&figures, id, quick).unwrap_or_else(|error| panic!("{error}"));
+            assert!(runs > 0, "{id}");
+        }
+    }
+}
+
 #[test]
 fn every_matrix_is_whole() {
     let files = files("rtt");

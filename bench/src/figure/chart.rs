@@ -1,6 +1,8 @@
 //! Two kinds of charts as SVG: groups of bars, and lines.
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::fmt::Display;
 use std::ops::Range;
@@ -84,13 +86,14 @@ impl Lines {
         let points = || self.series.iter().flat_map(|line| &line.points).filter(|point| self.can_show(point));
         let x = padded(points().map(|point| shown(point).0), self.x.log);
         let y = padded(points().map(|point| shown(point).1), self.y.log);
+        let (x_coordinates, y_coordinates) = (self.x.coordinates(x), self.y.coordinates(y.clone()));
         let (plot, legend) = area.split_horizontally(SIZE.0 - LEGEND_WIDTH);
         let mut chart = ChartBuilder::on(&plot)
             .caption(&self.title, ("sans-serif", 18))
             .margin(8)
             .x_label_area_size(42)
             .y_label_area_size(70)
-            .build_cartesian_2d(x.clone(), y.clone())
+            .build_cartesian_2d(x_coordinates, y_coordinates)
             .map_err(trouble)?;
         chart
             .configure_mesh()
@@ -144,9 +147,51 @@ impl Lines {
     }
 }
 
+/// Where things stand along an axis, and which places have names.
+struct Coordinates {
+    places: RangedCoordf64,
+    named: Vec<f64>,
+}
+
+impl Ranged for Coordinates {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.places.map(value, limit)
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.named.clone()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.places.range()
+    }
+}
+
 impl Axis {
     fn place(&self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
+    }
+
+    /// Places that are named: of a logarithmic axis 1, 2 and 5 of each power of ten.
+    fn coordinates(&self, places: Range<f64>) -> Coordinates {
+        let mut named = Vec::new();
+        if self.log {
+            #[allow(clippy::cast_possible_truncation)] // A handful of powers of ten.
+            let (first, last) = (places.start.floor() as i32, places.end.ceil() as i32);
+            let sparse = last - first > 4;
+            for power in first..=last {
+                let steps: &[f64] = if sparse { &[1.0] } else { &[1.0, 2.0, 5.0] };
+                named.extend(steps.iter().map(|step| (step * 10_f64.powi(power)).log10()));
+            }
+            named.retain(|place| places.contains(place));
+        } else {
+            let coordinates: RangedCoordf64 = places.clone().into();
+            named = coordinates.key_points(11);
+        }
+        Coordinates { places: places.into(), named }
     }
 
     fn name(&self, place: f64) -> String {

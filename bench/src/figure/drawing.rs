@@ -242,7 +242,7 @@ fn tail(title: &str, run: &Ran) -> String {
     let bars = |latencies: &Histogram<u64>| {
         // A quantile that rests on less than ten answers is none.
         #[allow(clippy::cast_precision_loss)]
-        let holds = |quantile: f64| latencies.len() as f64 * (1.0 - quantile) >= 10.0;
+        let holds = |quantile: f64| (latencies.len() as f64 * (1.0 - quantile)).round() >= 10.0;
         let bar = |(quantile, _): (f64, &str)| {
             let value = ms(latencies.value_at_quantile(quantile));
             holds(quantile).then_some(Bar { value, ..Bar::default() })

@@ -90,6 +90,15 @@ pub(crate) async fn run(args: FigureArgs, executable: PathBuf) -> Result<(), Ben
     Ok(())
 }
 
+/// How many runs a figure has, with every rule checked.
+///
+/// # Errors
+/// The first rule that its file breaks.
+pub fn figure_runs(figures: &Path, id: &str, quick: bool) -> Result<usize, BenchError> {
+    let file = path(figures, id);
+    Ok(FigureFile::read(&file)?.plan(&file, quick)?.len())
+}
+
 fn path(dir: &Path, id: &str) -> PathBuf {
     dir.join(id).with_extension("toml")
 }

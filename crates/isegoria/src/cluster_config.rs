@@ -219,9 +219,18 @@ impl ClusterConfig {
                 client: Some(port(index, 1)?),
                 resp: None,
                 admin: None,
-                roles: all_roles(),
+                roles: match spec.apart {
+                    Some(leaders) if index < leaders => vec![Role::Leader, Role::Replica],
+                    Some(_) => vec![Role::Dependency, Role::Acceptor],
+                    None => all_roles(),
+                },
             })
         };
+        if let Some(leaders) = spec.apart.filter(|leaders| *leaders >= count) {
+            return Err(ConfigFileError(format!(
+                "apart = {leaders}: {count} nodes leave none for the dependency service and the acceptors; give fewer"
+            )));
+        }
         if count == 0 || count > isegoria_types::NODE_COUNT_MAX {
             return Err(ConfigFileError(format!(
                 "nodes = {count}: a cluster has 1 to {} nodes",

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 /// A protocol as it is named on the command line: `multipaxos:leader=2,phase2=2`.
 ///
-/// The options `quorum`, `phase1`, `phase2` and `dependency` choose the quorum system;
+/// The options `quorum`, `phase1`, `phase2` and `dependency` choose the quorum system, `apart` who does what;
 /// the others belong to the protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProtocolSpec {
@@ -16,6 +16,9 @@ pub struct ProtocolSpec {
     pub options: Table,
     /// The quorum system, if one was chosen.
     pub quorum: Option<QuorumSystem>,
+    /// So many nodes, the first ones, lead, propose and execute, and the others are the dependency service and the
+    /// acceptors; if none, every node does everything.
+    pub apart: Option<usize>,
     text: String,
 }
 
@@ -41,7 +44,8 @@ impl FromStr for ProtocolSpec {
             options.insert(key.to_owned(), parse_value(value));
         }
         let quorum = take_quorum(&mut options)?;
-        Ok(ProtocolSpec { name: name.to_owned(), options, quorum, text: text.to_owned() })
+        let apart = take_count(&mut options, "apart")?;
+        Ok(ProtocolSpec { name: name.to_owned(), options, quorum, apart, text: text.to_owned() })
     }
 }
 
@@ -56,17 +60,18 @@ fn parse_value(text: &str) -> Value {
     }
 }
 
+/// Takes an option that is a number of nodes.
+fn take_count(options: &mut Table, key: &str) -> Result<Option<usize>, ConfigFileError> {
+    match options.remove(key) {
+        None => Ok(None),
+        Some(Value::Integer(number)) if number > 0 => Ok(usize::try_from(number).ok()),
+        Some(other) => Err(ConfigFileError(format!("{key} = {other}: give a number of nodes, at least 1"))),
+    }
+}
+
 /// Takes the options that choose a quorum system out of a protocol's options.
 fn take_quorum(options: &mut Table) -> Result<Option<QuorumSystem>, ConfigFileError> {
-    let mut count = |key: &str| -> Result<Option<usize>, ConfigFileError> {
-        match options.remove(key) {
-            None => Ok(None),
-            Some(Value::Integer(number)) if number > 0 => Ok(usize::try_from(number).ok()),
-            Some(other) => {
-                Err(ConfigFileError(format!("{key} = {other}: give a number of nodes, at least 1")))
-            }
-        }
-    };
+    let mut count = |key: &str| take_count(options, key);
     let counts = (count("phase1")?, count("phase2")?, count("dependency")?);
     let named = match options.remove("quorum") {
         None => None,
@@ -128,6 +133,8 @@ mod tests {
         let spec: ProtocolSpec = "simple-bpaxos:quorum=grid-2x3".parse().unwrap();
         assert!(matches!(spec.quorum, Some(QuorumSystem::Grid { rows: 2, columns: 3, .. })));
         assert!(spec.options.is_empty());
+        let spec: ProtocolSpec = "simple-bpaxos:apart=2".parse().unwrap();
+        assert_eq!((spec.apart, spec.options.is_empty()), (Some(2), true));
     }
 
     #[test]
