@@ -117,6 +117,11 @@ impl BenchArgs {
             if history.file_name().is_none() || history.is_dir() {
                 return Err(BenchError::Usage(format!("history = {}: name a file", history.display())));
             }
+            if let Some(workload) = knobs.workload.filter(|workload| !workload.preloaded().is_empty()) {
+                return Err(BenchError::Usage(format!(
+                    "history: workload {workload} has reads of its own; record one of epaxos13, atlas20 and zipf"
+                )));
+            }
             knobs.reads.get_or_insert(READS_OF_A_HISTORY);
         } else if let Some(reads) = knobs.reads.filter(|reads| *reads > 0.0) {
             return Err(BenchError::Usage(format!(

@@ -145,8 +145,18 @@ fn find(own: &str, mounts: &str) -> Option<io::Result<Hierarchy>> {
     if let Some(root) = mount("cgroup", "cpu") {
         return Some(Ok(Hierarchy::V1(below(root, "cpu"))));
     }
-    let root = below(mount("cgroup2", "")?, "");
-    Some(delegate(&root).map(|()| Hierarchy::V2(root)))
+    let mounted = mount("cgroup2", "")?;
+    let own = below(mounted.clone(), "");
+    // A group with processes in it cannot hand processors on, but for the root: one above may.
+    let above = own.ancestors().take_while(|group| group.starts_with(&mounted));
+    let mut refused = None;
+    for group in above {
+        match delegate(group) {
+            Ok(()) => return Some(Ok(Hierarchy::V2(group.to_path_buf()))),
+            Err(error) => refused = Some(error),
+        }
+    }
+    refused.map(Err)
 }
 
 /// Has the groups below `root` limit processors.

@@ -8,7 +8,8 @@ const RESERVE: u64 = 32;
 /// with each node, whatever the number of its clients.
 pub(crate) fn check(nodes: usize, load_processes: usize) -> Result<(), BenchError> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let needed = (3 * nodes + 4 * load_processes) as u64 + RESERVE;
+    let needed = nodes.saturating_mul(3).saturating_add(load_processes.saturating_mul(4)) as u64;
+    let needed = needed.saturating_add(RESERVE);
     match limit.filter(|limit| needed > *limit) {
         None => Ok(()),
         Some(limit) => Err(BenchError::Usage(format!(

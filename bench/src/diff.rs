@@ -1,6 +1,6 @@
 //! `isegoria bench diff`: what has changed between two result folders, and what is only noise.
 
-use crate::kept::Kept;
+use crate::kept::{Kept, KeptRun};
 use crate::table::aligned;
 use crate::{BenchError, Row, print};
 use std::path::PathBuf;
@@ -37,7 +37,16 @@ struct Measure {
     more_is_better: bool,
 }
 
-const MEASURES: [Measure; 4] = [
+const MEASURES: [Measure; 5] = [
+    Measure {
+        name: "answered %",
+        of: |row| {
+            let completed: u64 = row.repetitions.iter().map(|one| one.completed).sum();
+            let share = exact(completed) / exact(completed + row.errors).max(1.0) * 100.0;
+            Some((share, (share, share)))
+        },
+        more_is_better: true,
+    },
     Measure {
         name: "ops/s",
         of: |row| Some((row.throughput_ops_s, row.spread.throughput_ops_s)),
@@ -126,7 +135,10 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), BenchError> {
             ]);
         }
     }
-    let note = commits(&before, &after);
+    let gone = unmatched(&before, &after);
+    let mut note = commits(&before, &after);
+    gone.iter().for_each(|label| note.push_str(&format!("only before: {label}\n")));
+    worse.extend(gone.iter().map(|label| format!("{label}: it is not there any more")));
     print(&format!("{}{note}{} rows, {} figures worse\n", aligned(&lines), pairs.len(), worse.len()))?;
     if args.strict && !worse.is_empty() { Err(BenchError::Broken(worse)) } else { Ok(()) }
 }
@@ -144,6 +156,19 @@ fn commits(before: &Kept, after: &Kept) -> String {
     text
 }
 
+/// Rows of before that nothing of after can be compared with.
+fn unmatched(before: &Kept, after: &Kept) -> Vec<String> {
+    let matched: Vec<&Row> = pairs(before, after).into_iter().map(|(_, row, _)| row).collect();
+    let rows = before.runs.iter().flat_map(|run| run.rows.iter().map(move |row| (called(run, row), row)));
+    rows.filter(|(_, row)| !matched.iter().any(|other| std::ptr::eq(*other, *row)))
+        .map(|(label, _)| label)
+        .collect()
+}
+
+fn called(run: &KeptRun, row: &Row) -> String {
+    if run.label.is_empty() { row.protocol.clone() } else { format!("{}, {}", run.label, row.protocol) }
+}
+
 /// Rows of the same protocol under the same load, and what they are called.
 fn pairs<'a>(before: &'a Kept, after: &'a Kept) -> Vec<(String, &'a Row, &'a Row)> {
     let mut pairs = Vec::new();
@@ -152,12 +177,7 @@ fn pairs<'a>(before: &'a Kept, after: &'a Kept) -> Vec<(String, &'a Row, &'a Row
         let others: Vec<&Row> = others.flat_map(|other| &other.rows).collect();
         for row in &run.rows {
             if let Some(other) = others.iter().find(|other| load(other) == load(row)) {
-                let label = if run.label.is_empty() {
-                    row.protocol.clone()
-                } else {
-                    format!("{}, {}", run.label, row.protocol)
-                };
-                pairs.push((label, row, *other));
+                pairs.push((called(run, row), row, *other));
             }
         }
     }
@@ -166,25 +186,22 @@ fn pairs<'a>(before: &'a Kept, after: &'a Kept) -> Vec<(String, &'a Row, &'a Row
 
 /// What has to be equal for a comparison to mean anything.
 fn load(row: &Row) -> String {
-    format!(
-        "{} {} {} {} {:?} {} {} {} {:?} {:?} {}",
-        row.protocol,
-        row.nodes,
-        row.clients,
-        row.workload,
-        row.conflict_configured,
-        row.payload_bytes,
-        row.batch,
-        row.durability,
-        row.offered_ops_s,
-        row.cap_cpu,
-        row.method
-    )
+    let run = (&row.protocol, row.nodes, row.clients, row.load_processes, row.duration_s, row.warm_up_s);
+    let work =
+        (&row.workload, row.conflict_configured, row.payload_bytes, row.reads, row.batch, &row.durability);
+    let ways = (&row.method, row.offered_ops_s, row.cap_cpu, &row.links, &row.crash);
+    format!("{run:?} {work:?} {ways:?}")
 }
 
 fn change(measure: &Measure, (before, after): (&Row, &Row), noise: f64) -> Option<Change> {
     let ((one, spread), (other, other_spread)) = ((measure.of)(before)?, (measure.of)(after)?);
-    if one <= 0.0 || other <= 0.0 {
+    if one <= 0.0 {
+        return None;
+    }
+    if other <= 0.0 && measure.more_is_better {
+        return Some(Change { before: one, after: other, band: noise, verdict: Verdict::Worse });
+    }
+    if other <= 0.0 {
         return None;
     }
     let half = |value: f64, (low, high): (f64, f64)| (high - low) / 2.0 / value;
@@ -203,7 +220,6 @@ fn change(measure: &Measure, (before, after): (&Row, &Row), noise: f64) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kept::KeptRun;
     use crate::report::tests::row;
 
     fn kept(rows: Vec<Row>) -> Kept {
@@ -220,7 +236,7 @@ mod tests {
     }
 
     fn verdict(before: &[f64], after: &[f64]) -> Verdict {
-        change(&MEASURES[0], (&row("multipaxos", before), &row("multipaxos", after)), 0.1).unwrap().verdict
+        change(&MEASURES[1], (&row("multipaxos", before), &row("multipaxos", after)), 0.1).unwrap().verdict
     }
 
     #[test]
@@ -237,7 +253,7 @@ mod tests {
         let (one, mut other) = (row("multipaxos", &[1.0]), row("multipaxos", &[1.0]));
         other.latency_us.p50 *= 2;
         assert_eq!(
-            change(&MEASURES[1], (&one, &other), 0.1).unwrap().verdict,
+            change(&MEASURES[2], (&one, &other), 0.1).unwrap().verdict,
             Verdict::Worse,
             "of latency less is better"
         );
@@ -252,5 +268,6 @@ mod tests {
         let pairs = pairs(&before, &after);
         let names: Vec<&str> = pairs.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["multipaxos"]);
+        assert_eq!(unmatched(&before, &after), ["atlas"], "what is gone is told");
     }
 }

@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{Notify, mpsc};
 
+/// How long load processes may take to connect and to write what is to be read.
+const PREPARE_MAX: Duration = Duration::from_secs(600);
 /// How much longer than planned a load may take before it counts as stuck.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -85,16 +87,21 @@ impl Fleet {
         begun: &Notify,
     ) -> Result<Loaded, BenchError> {
         let planned = Duration::from_secs_f64(scenario.warm_up + scenario.duration);
-        let deadline = tokio::time::Instant::now() + planned + GRACE;
+        let connecting = PREPARE_MAX + GRACE;
+        let mut deadline = tokio::time::Instant::now() + connecting;
         let mut state = Gathered::new(self.children.len(), nodes);
         while state.results.iter().any(Option::is_none) {
             let next = tokio::time::timeout_at(deadline, self.lines.recv()).await;
-            let stuck = || BenchError::Load(format!("no result {} s after its time", GRACE.as_secs()));
+            let stuck = || {
+                let what = if state.ready_count < self.children.len() { "not ready" } else { "no result" };
+                BenchError::Load(format!("{what} {} s after its time", GRACE.as_secs()))
+            };
             let (index, line) = next.map_err(|_| stuck())?.ok_or_else(stuck)?;
             match line? {
                 LoadLine::Ready(_) => {
                     state.ready_count += 1;
                     if state.ready_count == self.children.len() {
+                        deadline = tokio::time::Instant::now() + planned + GRACE;
                         self.inputs.clear();
                     }
                 }

@@ -64,7 +64,12 @@ pub struct Knobs {
     /// What each node may use of one processor, such as 0.25, by a cgroup of its own [default: no limit]
     #[arg(long, value_name = "SHARE")]
     pub cap_cpu: Option<f64>,
-    /// Kill this node so many seconds into the measured window, and tell what each second was like
+    /// Start no processes: run the same nodes and clients in virtual time, where each message that is read or written
+    /// takes its node's processor so many µs
+    #[arg(long, value_name = "US")]
+    pub simulate: Option<f64>,
+    /// Kill this node so many seconds into the measured window, or stop it without a word to anybody (n2@5:silent), and
+    /// tell what each second was like
     #[arg(long, value_name = "NODE@S")]
     pub crash: Option<Crash>,
     /// Processes that the clients are spread over [default: 1]
@@ -126,6 +131,7 @@ impl Knobs {
             loss: self.loss.or(other.loss),
             bandwidth_mbit: self.bandwidth_mbit.or(other.bandwidth_mbit),
             cap_cpu: self.cap_cpu.or(other.cap_cpu),
+            simulate: self.simulate.or(other.simulate),
             crash: self.crash.or(other.crash),
             load_processes: self.load_processes.or(other.load_processes),
             repeat: self.repeat.or(other.repeat),

@@ -44,7 +44,7 @@ pub(crate) struct Raw {
 }
 
 /// One run of one protocol.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// Commands answered in the window.
     pub completed: u64,
@@ -60,7 +60,8 @@ pub struct Measurement {
     /// The same of the clients of each node.
     #[serde(default)]
     pub latency_us_by_node: BTreeMap<String, LatencyUs>,
-    /// Commit latency at each node, from taking a command to its decision, warm-up included; to two digits.
+    /// Commit latency at each node, from taking a command to its decision, of the first command of each batch, warm-up
+    /// and what was written before included; to two digits.
     #[serde(default)]
     pub commit_us_by_node: BTreeMap<String, LatencyUs>,
     /// The same of all nodes together; none if nobody told.

@@ -9,10 +9,12 @@
 use crate::table::aligned;
 use crate::{BenchError, ProtocolList, print};
 use isegoria::{ClusterConfig, ProtocolSpec, Regions, RttMatrix};
-use isegoria_types::NodeId;
+use isegoria_types::{NodeId, Role};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// The matrix, where none is named.
+const RTT_DEFAULT: &str = "configs/rtt/aws-2020.csv";
 /// The most layouts that are looked at.
 const LAYOUTS_MAX: usize = 20_000;
 /// Plans that are shown, unless all are asked for.
@@ -146,7 +148,7 @@ fn places(args: &PlanArgs) -> Result<(RttMatrix, Vec<String>), BenchError> {
     let matrix = match (&args.rtt, of_file) {
         (Some(file), _) => RttMatrix::from_file(file)?,
         (None, Some(matrix)) => matrix,
-        (None, None) => RttMatrix::from_file(Path::new("configs/rtt/aws-2020.csv")).map_err(|error| {
+        (None, None) => RttMatrix::from_file(Path::new(RTT_DEFAULT)).map_err(|error| {
             BenchError::Usage(format!("{error}; run this in the repository, or give --rtt FILE"))
         })?,
     };
@@ -212,7 +214,9 @@ fn plan(
     // The sites are in the matrix.
     let rtt = |from: &str, to: &str| matrix.rtt_ms(from, to).unwrap_or(f64::INFINITY);
     let between = |from: NodeId, to: NodeId| {
-        if from == to { 0.0 } else { rtt(&sites[from.index()], &sites[to.index()]) }
+        // As links have it: half of each direction.
+        let (one, other) = (&sites[from.index()], &sites[to.index()]);
+        if from == to { 0.0 } else { f64::midpoint(rtt(one, other), rtt(other, one)) }
     };
     let limits: Vec<f64> = (0..sites.len())
         .map(|index| protocol.limit(&layout, &config.options, NodeId::new(index), &between))
@@ -220,7 +224,9 @@ fn plan(
     let latency = |client: &String| {
         // Beside a node a client has no way to it.
         let way = |site: &String| if site == client { 0.0 } else { rtt(client, site) };
-        let ways = sites.iter().map(way).zip(&limits);
+        let ways = sites.iter().map(way).zip(&limits).zip(&config.nodes);
+        // Only leaders take commands.
+        let ways = ways.filter(|(_, node)| node.roles.contains(&Role::Leader)).map(|(way, _)| way);
         ways.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(f64::INFINITY, |(way, limit)| way + limit)
     };
     let latency_ms = clients.iter().map(latency).collect();
@@ -253,7 +259,8 @@ fn choices(total: usize, count: usize) -> Option<Vec<Vec<usize>>> {
         let next = |choice: &Vec<usize>| {
             let first = choice.last().map_or(0, |last| last + 1);
             let choice = choice.clone();
-            (first..total).map(move |index| [choice.as_slice(), &[index]].concat())
+            // Only what can still be completed.
+            (first..=total - (count - choice.len())).map(move |index| [choice.as_slice(), &[index]].concat())
         };
         all = all.iter().flat_map(next).collect();
         if all.len() > LAYOUTS_MAX {
@@ -261,6 +268,14 @@ fn choices(total: usize, count: usize) -> Option<Vec<Vec<usize>>> {
         }
     }
     Some(all)
+}
+
+/// The file that says how far it is.
+fn matrix_of(args: &PlanArgs) -> PathBuf {
+    let regions = Path::new(&args.regions);
+    let is_file = regions.extension().is_some_and(|extension| extension == "toml");
+    let own = is_file.then(|| regions.to_path_buf());
+    args.rtt.clone().or(own).unwrap_or_else(|| PathBuf::from(RTT_DEFAULT))
 }
 
 fn told(plan: &Plan, clients: &[String]) -> serde_json::Value {
@@ -312,7 +327,7 @@ fn advice(best: &Plan, args: &PlanArgs) -> String {
         best.sites.join(", "),
         best.spec,
         best.sites.join(","),
-        args.rtt.clone().unwrap_or_else(|| PathBuf::from("configs/rtt/aws-2020.csv")).display(),
+        matrix_of(args).display(),
     );
     if let Some(file) = &args.write {
         text.push_str(&format!("written to {}; replace the host names in it\n", file.display()));
@@ -380,6 +395,11 @@ mod tests {
         }
         assert_eq!(specs.len(), 11);
         assert_eq!(choices(4, 2).unwrap().len(), 6);
+        assert_eq!(
+            choices(19, 19).map(|all| all.len()),
+            Some(1),
+            "one layout, though there are many beginnings"
+        );
         assert_eq!(choices(60, 30), None);
     }
 

@@ -1,5 +1,5 @@
 use crate::scenario::is_zero;
-use crate::{CpuUs, LatencyUs, Measurement, Scenario};
+use crate::{CpuUs, Crash, LatencyUs, Measurement, Scenario};
 use isegoria::GeoConfig;
 use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub const METHOD: &str = "cpu-per-command";
 /// Also on, where distance between the nodes is emulated.
 pub const METHOD_GEO: &str = "emulated-wan";
+/// Alone, where nothing was measured: nodes ran in virtual time.
+pub const METHOD_SIMULATED: &str = "simulated";
 /// Also on, where each node has a share of a processor.
 pub const METHOD_CAP: &str = "cpu-cap";
 
@@ -48,8 +50,14 @@ pub struct Row {
     /// Processes that the clients were spread over.
     pub load_processes: usize,
     /// Which honest ways of measuring on one machine were on, separated by commas: [`METHOD`], [`METHOD_GEO`],
-    /// [`METHOD_CAP`].
+    /// [`METHOD_CAP`]; or [`METHOD_SIMULATED`].
     pub method: String,
+    /// Where the nodes were and what the links between them were like; none without emulated distance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+    /// The node that was lost during the run, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
     /// What each node could use of one processor; none without a cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap_cpu: Option<f64>,
@@ -64,7 +72,8 @@ pub struct Row {
     pub errors_by_kind: BTreeMap<String, u64>,
     /// Latencies from submission to output.
     pub latency_us: LatencyUs,
-    /// Commit latencies: from taking a command to its decision, at the node that took it, warm-up included.
+    /// Commit latencies: from taking a command to its decision, at the node that took it (the leader of Multi-Paxos), of
+    /// the first command of each batch; warm-up and what was written before included.
     #[serde(default)]
     pub commit_us: Option<LatencyUs>,
     /// How late emulated distances were, in the repetition and at the process where they were latest.
@@ -86,6 +95,41 @@ pub struct Row {
     pub spread: Spread,
     /// Each repetition.
     pub repetitions: Vec<Measurement>,
+}
+
+/// Links of emulated length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Links {
+    /// The site of each node.
+    pub sites: Vec<String>,
+    /// What each way took more, at most, ms.
+    pub jitter_ms: f64,
+    /// The probability that a packet was lost.
+    pub loss: f64,
+    /// What passed one way between two nodes, Mbit/s; as much as there is, if none.
+    pub bandwidth_mbit: Option<f64>,
+}
+
+impl Links {
+    fn of(geo: &GeoConfig) -> Links {
+        let GeoConfig { sites, jitter_ms, loss, bandwidth_mbit, .. } = geo.clone();
+        Links { sites, jitter_ms, loss, bandwidth_mbit }
+    }
+
+    /// What they do beside being long, for people.
+    pub(crate) fn described(&self) -> String {
+        let mut text = "half a round trip each way".to_owned();
+        if self.jitter_ms > 0.0 {
+            text.push_str(&format!(", up to {} ms more", self.jitter_ms));
+        }
+        if self.loss > 0.0 {
+            text.push_str(&format!(", {} % of the packets lost", self.loss * 100.0));
+        }
+        if let Some(mbit) = self.bandwidth_mbit {
+            text.push_str(&format!(", {mbit} Mbit/s"));
+        }
+        text
+    }
 }
 
 /// The clients at one site, whose own node they ask.
@@ -152,6 +196,8 @@ impl Row {
             warm_up_s: scenario.warm_up,
             load_processes: scenario.load_processes,
             method: method(scenario),
+            links: scenario.distance.as_ref().map(Links::of),
+            crash: scenario.crash.clone(),
             cap_cpu: scenario.cap_cpu,
             offered_ops_s: scenario.rate,
             throughput_ops_s: all.median(|one| one.throughput_ops_s),
@@ -181,6 +227,9 @@ impl Row {
 }
 
 fn method(scenario: &Scenario) -> String {
+    if scenario.simulate.is_some() {
+        return METHOD_SIMULATED.to_owned();
+    }
     let far = scenario.distance.as_ref().map(|_| METHOD_GEO);
     let capped = scenario.cap_cpu.map(|_| METHOD_CAP);
     [METHOD].into_iter().chain(far).chain(capped).collect::<Vec<_>>().join(",")
@@ -232,17 +281,19 @@ impl Repetitions<'_> {
     fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>) -> Vec<SiteRow> {
         let row = |(index, limit_us): (usize, f64)| {
             let node = NodeId::new(index).to_string();
+            // Where nobody asks, nothing takes any time.
+            self.known_latencies(|one| one.latency_us_by_node.get(&node))?;
             let latency_us = self.median_latencies(|one| one.latency_us_by_node.get(&node));
-            SiteRow {
+            Some(SiteRow {
                 site: geo.sites[index].clone(),
                 limit_us,
                 commit_us: self.known_latencies(|one| one.commit_us_by_node.get(&node)),
                 ratio: (limit_us > 0.0).then(|| latency_us.p50 as f64 / limit_us),
                 latency_us,
                 node,
-            }
+            })
         };
-        limits_us.into_iter().enumerate().map(row).collect()
+        limits_us.into_iter().enumerate().filter_map(row).collect()
     }
 
     fn spread(&self) -> Spread {

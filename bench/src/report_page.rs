@@ -5,7 +5,7 @@
 
 use crate::figure::{Bar, Bars};
 use crate::kept::{Kept, KeptRun};
-use crate::{BenchError, Environment, Row, print};
+use crate::{BenchError, Environment, METHOD_SIMULATED, Row, print};
 use isegoria::Durability;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::PathBuf;
@@ -131,6 +131,13 @@ fn caveats(kept: &Kept) -> Vec<String> {
             "The disk was memory (tmpfs), so that syncs cost nothing.",
         );
     }
+    let simulated = |row: &&Row| row.method == METHOD_SIMULATED;
+    say(
+        rows().any(|row| simulated(&row)),
+        "Some rows are simulated: the nodes' own code in virtual time, with a fixed processor time a message. They say what \
+         distance and the number of messages do, and nothing about this machine.",
+    );
+    let rows = || rows().filter(|row| !simulated(row));
     say(
         rows().any(|row| row.cap_cpu.is_none()),
         "All nodes and the load shared the machine's processors: throughput is not what a cluster gives; compare the \
@@ -140,7 +147,17 @@ fn caveats(kept: &Kept) -> Vec<String> {
         rows().any(|row| row.cap_cpu.is_some()),
         "Each node had a share of a processor; the shares, and so the throughputs, are small on purpose.",
     );
-    say(rows().any(|row| !row.sites.is_empty()), "The distance between sites was emulated in the links.");
+    if let Some(links) = rows().find_map(|row| row.links.as_ref()) {
+        found.push(format!("The distance between sites was emulated in the links: {}.", links.described()));
+    }
+    if let Some(crash) = rows().find_map(|row| row.crash.as_ref()) {
+        found.push(format!("{} {} s into the window, on purpose.", crash.described(), crash.at_s));
+    }
+    let mut say = |applies: bool, sentence: &str| {
+        if applies {
+            found.push(sentence.to_owned());
+        }
+    };
     say(rows().any(|row| row.repeat == 1), "Measured once: there is no spread to compare with.");
     say(
         rows().any(|row| row.durability != Durability::Fsync.to_string()),

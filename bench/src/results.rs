@@ -59,14 +59,14 @@ impl Folder {
 
     /// Removes the folder of a run that came to nothing.
     pub(crate) fn discard(self) {
-        // Only if it is empty.
-        let _ = std::fs::remove_dir(self.path());
+        // It was made by this very run.
+        let _ = std::fs::remove_dir_all(self.path());
     }
 
     /// Writes everything, and a line into the index.
     pub(crate) fn fill(&self, contents: &Contents<'_>) -> Result<(), BenchError> {
         let json = |value: serde_json::Result<String>| value.expect("figures are JSON") + "\n";
-        self.write("input.toml", contents.scenario.to_toml().as_bytes())?;
+        self.write("input.toml", contents.scenario.to_toml(RTT_FILE).as_bytes())?;
         if let Some(geo) = &contents.scenario.distance {
             self.write(RTT_FILE, geo.to_csv().as_bytes())?;
         }

@@ -7,7 +7,8 @@ use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
 use crate::results::{Contents, Folder, file_stem};
 use crate::{
-    BenchArgs, BenchError, Crash, Environment, Measurement, Row, Scenario, cap, diff, figure, table, trials,
+    BenchArgs, BenchError, Crash, Environment, Measurement, Row, Scenario, cap, diff, figure, simulated,
+    table, trials,
 };
 use hdrhistogram::Histogram;
 use isegoria::{ClusterConfig, Durability, ProtocolSpec};
@@ -163,6 +164,9 @@ impl<'a> Runner<'a> {
         spec: &ProtocolSpec,
         history: Option<PathBuf>,
     ) -> Result<(Measurement, Histogram<u64>), BenchError> {
+        if let Some(service_us) = self.scenario.simulate {
+            return simulated::run(self.scenario, spec, service_us);
+        }
         let dir = tempfile::Builder::new()
             .prefix("isegoria-bench-")
             .tempdir_in(self.data_dir)
@@ -182,6 +186,10 @@ impl<'a> Runner<'a> {
         let mut cluster =
             started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
         let outcome = self.measure(&mut cluster, &config, history).await;
+        if let Some(crash) = self.scenario.crash.as_ref().filter(|crash| crash.is_silent) {
+            // What stands still does not stop.
+            cluster.kill(&crash.node).await;
+        }
         let stats = cluster.stop().await;
         drop(cap);
         let Loaded { loads, servers_us_per_s } = match outcome {
@@ -252,7 +260,10 @@ async fn watch(cluster: &mut LocalCluster, crash: Option<&Crash>, begun: &Notify
             died = cluster.exited() => return died,
             () = due => {}
         }
-        cluster.kill(&crash.node).await;
+        match cluster.nodes().iter().position(|node| node.name == crash.node) {
+            Some(index) if crash.is_silent => cluster.pause(index),
+            _ => cluster.kill(&crash.node).await,
+        }
     }
     cluster.exited().await
 }

@@ -2,7 +2,7 @@ use crate::cap::CAP_RANGE;
 use crate::generator::CLIENTS_MAX;
 use crate::{BenchError, Crash, Knobs, ProtocolList, WideArea, Workload, descriptors};
 use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec};
-use isegoria_types::NodeId;
+use isegoria_types::{NODE_COUNT_MAX, NodeId};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +76,9 @@ pub struct Scenario {
     /// What each node may use of one processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap_cpu: Option<f64>,
+    /// What a message takes of a simulated node's processor, µs; none if processes are started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<f64>,
     /// The node that is killed during the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crash: Option<Crash>,
@@ -128,6 +131,7 @@ impl Scenario {
             bandwidth_mbit: distance.as_ref().and_then(|geo| geo.bandwidth_mbit),
             distance,
             cap_cpu: knobs.cap_cpu,
+            simulate: knobs.simulate,
             crash: knobs.crash,
             load_processes: knobs.load_processes.unwrap_or(1),
             repeat: knobs.repeat.unwrap_or(1),
@@ -169,12 +173,6 @@ impl Scenario {
         if !(0.0..=1.0).contains(&self.reads) {
             return refuse(format!("reads = {}: give a share from 0 to 1, such as 0.5", self.reads));
         }
-        if self.reads > 0.0 && !self.workload.preloaded().is_empty() {
-            return refuse(format!(
-                "history: workload {} has reads of its own; record one of epaxos13, atlas20 and zipf",
-                self.workload
-            ));
-        }
         if let Some(rate) = self.rate.filter(|rate| !(*rate >= 1.0 && *rate <= RATE_MAX)) {
             return refuse(format!("rate = {rate}: give operations a second from 1 to {RATE_MAX}"));
         }
@@ -182,7 +180,13 @@ impl Scenario {
             let (least, most) = (CAP_RANGE.start(), CAP_RANGE.end());
             return refuse(format!("cap-cpu = {share}: give a share of one processor, {least} to {most}"));
         }
+        if self.nodes > NODE_COUNT_MAX {
+            return refuse(format!("nodes = {}: a cluster has 1 to {NODE_COUNT_MAX} nodes", self.nodes));
+        }
         descriptors::check(self.nodes, processes)?;
+        if let Some(service_us) = self.simulate {
+            self.check_simulated(service_us)?;
+        }
         if let Some(crash) = &self.crash {
             if self.repeat > 1 || processes > 1 {
                 return refuse("crash: give one load process, and measure each protocol once".to_owned());
@@ -205,6 +209,33 @@ impl Scenario {
             self.cluster(spec, Path::new("data"))?;
         }
         Ok(())
+    }
+
+    /// What virtual time has no room for.
+    fn check_simulated(&self, service_us: f64) -> Result<(), BenchError> {
+        if !(0.001..=1e6).contains(&service_us) {
+            return Err(BenchError::Usage(format!(
+                "simulate = {service_us}: give the time of a message, 0.001 to 1000000 µs"
+            )));
+        }
+        let stray = [
+            ("rate", self.rate.is_some()),
+            ("crash", self.crash.is_some()),
+            ("cap-cpu", self.cap_cpu.is_some()),
+            ("jitter-ms", self.jitter_ms > 0.0),
+            ("loss", self.loss > 0.0),
+            ("bandwidth-mbit", self.bandwidth_mbit.is_some()),
+            ("history", self.reads > 0.0),
+            ("a workload of ycsb", !self.workload.preloaded().is_empty()),
+            ("repeat above 1", self.repeat > 1),
+            ("load-processes above 1", self.load_processes > 1),
+        ];
+        match stray.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(BenchError::Usage(format!(
+                "simulate: {name} is not simulated; leave it out, or leave --simulate out"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The cluster that `spec` runs on, with made-up ports.
@@ -261,14 +292,13 @@ impl Scenario {
         self.workload.takes_conflict().then_some(self.conflict)
     }
 
-    /// The text of `input.toml`.
+    /// The text of `input.toml`, beside which the matrix is kept as `rtt_file`.
     ///
     /// # Panics
     /// Never: a scenario is TOML.
     #[must_use]
-    pub fn to_toml(&self) -> String {
-        // The matrix is kept beside it.
-        let geo = self.geo.as_ref().map(|_| PathBuf::from(RTT_FILE));
+    pub fn to_toml(&self, rtt_file: &str) -> String {
+        let geo = self.geo.as_ref().map(|_| PathBuf::from(rtt_file));
         toml::to_string(&Scenario { geo, ..self.clone() }).expect("a scenario is TOML")
     }
 }

@@ -1,13 +1,19 @@
 //! The table that people read: a row a protocol, units in the header.
 
-use crate::Row;
+use crate::{METHOD_SIMULATED, Row};
 use isegoria_transport::LatenessSummary;
 
 /// What was measured how, below each table.
 fn face(rows: &[Row]) -> String {
-    let far = rows.iter().any(|row| !row.sites.is_empty());
-    let wan =
-        if far { "distance emulated in the links: half a round trip each way" } else { "no emulated WAN" };
+    let links = rows.iter().find_map(|row| row.links.as_ref());
+    let wan = links.map_or("no emulated WAN".to_owned(), |links| {
+        format!("distance emulated in the links: {}", links.described())
+    });
+    if rows.iter().any(|row| row.method == METHOD_SIMULATED) {
+        return "way: simulated. The nodes' own code ran in virtual time; links are as long as they are said to be, and each\n     \
+                message takes its node's processor a fixed time. Nothing was measured.\n"
+            .to_owned();
+    }
     let mut text = match rows.iter().find_map(|row| row.cap_cpu) {
         Some(share) => format!(
             "way: each node has {share} of a processor in a cgroup of its own, the load has the rest of the machine \
@@ -19,6 +25,9 @@ fn face(rows: &[Row]) -> String {
              a node.\n"
         ),
     };
+    for crash in rows.iter().filter_map(|row| row.crash.as_ref()).take(1) {
+        text.push_str(&format!("crash: {} {} s into the window\n", crash.described(), crash.at_s));
+    }
     for row in rows {
         let links = row.link_lateness.map(|late| late_by("what a link held back", late));
         let sends = row.send_lateness.map(|late| late_by("what was to begin", late));

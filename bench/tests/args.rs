@@ -108,7 +108,8 @@ fn only_a_run_that_is_recorded_reads() {
     {
         assert_eq!(scenario(line).unwrap().reads, expected, "{line}");
     }
-    let (without, with) = (scenario("").unwrap().to_toml(), scenario("--history h.jsonl").unwrap().to_toml());
+    let (without, with) =
+        (scenario("").unwrap().to_toml("rtt.csv"), scenario("--history h.jsonl").unwrap().to_toml("rtt.csv"));
     assert!(!without.contains("reads") && with.contains("reads = 0.5"));
 }
 

@@ -64,6 +64,23 @@ fn every_figure_can_be_planned() {
     }
 }
 
+/// The leader of Multi-Paxos is where it is said to be: at its best, its median and its worst site of five.
+#[test]
+fn leaders_are_at_their_best_median_and_worst_sites() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/workloads/five-sites.toml");
+    let scenario = Scenario::new(Knobs::from_file(&file).unwrap()).unwrap();
+    let mean = |leader: usize| {
+        let spec = format!("multipaxos:leader={leader}").parse().unwrap();
+        scenario.limits_us(&spec).unwrap().unwrap().iter().sum::<f64>() / 5.0
+    };
+    let mut leaders: Vec<usize> = (1..=5).collect();
+    leaders.sort_by(|a, b| mean(*a).total_cmp(&mean(*b)));
+    let ranked = [leaders[0], leaders[2], leaders[4]].map(|leader| format!("multipaxos:leader={leader}"));
+    let listed: Vec<String> =
+        scenario.protocols.iter().map(ToString::to_string).filter(|name| name.starts_with("multi")).collect();
+    assert_eq!(listed, ranked);
+}
+
 #[test]
 fn every_matrix_is_whole() {
     let files = files("rtt");

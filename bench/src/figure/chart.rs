@@ -51,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) points: Vec<(f64, f64)>,
     /// What theory says, thin and without points, in the colour of the line before.
     pub(crate) is_limit: bool,
+    /// Points that have nothing to do with each other.
+    pub(crate) is_loose: bool,
 }
 
 /// Groups of bars.
@@ -111,18 +113,30 @@ impl Lines {
             let colour = COLOURS[number.saturating_sub(1) % COLOURS.len()];
             let points: Vec<(f64, f64)> =
                 line.points.iter().filter(|point| self.can_show(point)).map(shown).collect();
+            // What cannot be shown is a gap, and not a straight line across.
+            let pieces: Vec<Vec<(f64, f64)>> = line
+                .points
+                .split(|point| !self.can_show(point))
+                .map(|piece| piece.iter().map(shown).collect())
+                .collect();
             if line.is_limit {
                 let dashes = DashedLineSeries::new(points, 6, 4, colour.stroke_width(1));
                 chart.draw_series(dashes).map_err(trouble)?;
             } else {
-                chart
-                    .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))
-                    .map_err(trouble)?;
-                if points.len() <= 32 {
+                for piece in pieces.into_iter().filter(|_| !line.is_loose) {
+                    chart.draw_series(LineSeries::new(piece, colour.stroke_width(2))).map_err(trouble)?;
+                }
+                // Beyond the last colour the first one comes again, with triangles.
+                let is_again = number > COLOURS.len();
+                if points.len() <= 32 && is_again {
+                    let dots = points.into_iter().map(|point| TriangleMarker::new(point, 5, colour.filled()));
+                    chart.draw_series(dots).map_err(trouble)?;
+                } else if points.len() <= 32 {
                     let dots = points.into_iter().map(|point| Circle::new(point, 3, colour.filled()));
                     chart.draw_series(dots).map_err(trouble)?;
                 }
-                names.push((line.name.clone(), colour));
+                let name = if is_again { format!("△ {}", line.name) } else { line.name.clone() };
+                names.push((name, colour));
             }
         }
         for (at, what) in &self.marks {
@@ -349,8 +363,8 @@ mod tests {
         let series = vec![
             Line {
                 name: "one".to_owned(),
-                points: vec![(1.0, 10.0), (2.0, 0.0), (3.0, 1000.0)],
-                is_limit: false,
+                points: vec![(1.0, 10.0), (2.0, 0.0), (3.0, 1000.0), (4.0, 20.0)],
+                ..Line::default()
             },
             Line { points: vec![(1.0, 5.0), (3.0, 5.0)], is_limit: true, ..Line::default() },
         ];
@@ -360,7 +374,11 @@ mod tests {
         for word in ["<svg", "one", "crash", "t &amp; u", "what distance allows", "ms"] {
             assert!(svg.contains(word), "{word}: {svg}");
         }
-        assert_eq!(svg.matches("<circle").count(), 2, "of 0 there is no logarithm");
+        assert_eq!(svg.matches("<circle").count(), 3, "of 0 there is no logarithm");
+        let across = svg.split("<polyline").filter(|line| line.contains("stroke-width=\"2\""));
+        let points = across.map(|line| line.split("points=\"").nth(1).unwrap_or_default().split('"').next());
+        let longest = points.map(|points| points.unwrap_or_default().split_whitespace().count()).max();
+        assert_eq!(longest, Some(2), "no line goes across the gap: {svg}");
         Lines::default().svg();
     }
 

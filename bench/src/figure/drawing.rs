@@ -11,6 +11,8 @@ const TAIL_POINTS: [(f64, &str); 5] =
 /// A run of a figure, and what came of it.
 pub(crate) struct Ran {
     pub(crate) planned: Planned,
+    /// The cap that the file asks for, whether there is one or not.
+    pub(crate) asked_cap: Option<f64>,
     /// One a protocol.
     pub(crate) rows: Vec<Row>,
     /// Of each row the latencies of all repetitions.
@@ -135,8 +137,8 @@ fn inverse_cdf(title: &str, run: &Ran) -> String {
     let mut series = Vec::new();
     for (row, latencies) in run.rows.iter().zip(&run.latencies) {
         let recorded = latencies.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value()));
-        let name = format!("{}, execution", row.protocol);
-        series.push(Line { name, points: above(recorded), is_limit: false });
+        let name = format!("{}: answer at the client", row.protocol);
+        series.push(Line { name, points: above(recorded), ..Line::default() });
         let mut commits: Vec<(u64, u64)> = row
             .repetitions
             .iter()
@@ -144,8 +146,8 @@ fn inverse_cdf(title: &str, run: &Ran) -> String {
             .flat_map(|stats| stats.commit.counts().collect::<Vec<_>>())
             .collect();
         commits.sort_unstable();
-        let name = format!("{}, commit", row.protocol);
-        series.push(Line { name, points: above(commits.into_iter()), is_limit: false });
+        let name = format!("{}: commit at its node", row.protocol);
+        series.push(Line { name, points: above(commits.into_iter()), ..Line::default() });
     }
     let x = Axis { label: "latency, ms".to_owned(), log: false };
     let y = Axis { label: "share of commands that take longer".to_owned(), log: true };
@@ -155,7 +157,7 @@ fn inverse_cdf(title: &str, run: &Ran) -> String {
 }
 
 fn throughput(title: &str, runs: &[Ran]) -> String {
-    let groups = runs.iter().map(|run| run.planned.label()).collect();
+    let groups = runs.iter().map(|run| run.planned.short_label()).collect();
     let value = |run: &Ran, protocol: &str| {
         let row = run.rows.iter().find(|row| row.protocol == protocol)?;
         Some(Bar { value: row.throughput_ops_s, ..Bar::default() })
@@ -164,9 +166,18 @@ fn throughput(title: &str, runs: &[Ran]) -> String {
         .into_iter()
         .map(|name| (name.clone(), runs.iter().map(|run| value(run, &name)).collect()))
         .collect();
-    let capped = runs.iter().flat_map(|run| &run.rows).find_map(|row| row.cap_cpu);
-    let how = capped.map_or(String::new(), |share| format!(", {share} of a processor a node"));
-    Bars { title: title.to_owned(), y: format!("commands a second{how}"), groups, series }.svg()
+    Bars { title: title.to_owned(), y: format!("operations a second{}", caps(runs.iter())), groups, series }
+        .svg()
+}
+
+/// Whether processors are capped, and whether they should be.
+fn caps<'a>(runs: impl Iterator<Item = &'a Ran> + Clone) -> String {
+    let capped = runs.clone().flat_map(|run| &run.rows).find_map(|row| row.cap_cpu);
+    match (capped, runs.clone().find_map(|run| run.asked_cap)) {
+        (Some(share), _) => format!(", {share} of a processor a node"),
+        (None, Some(_)) => ", NOT CAPPED: all share the processors".to_owned(),
+        (None, None) => String::new(),
+    }
 }
 
 /// The protocols of all runs, in the order of the first of each.
@@ -180,17 +191,25 @@ fn protocols(runs: &[Ran]) -> Vec<String> {
     names
 }
 
-/// A line a protocol through the points of some runs.
+/// A line for each protocol and variant through the points of some runs.
 fn lines(runs: &[&Ran], point: impl Fn(&Ran, &Row) -> Option<(f64, f64)>) -> Vec<Line> {
+    named_lines(runs, |row| row.protocol.clone(), point)
+}
+
+fn named_lines(
+    runs: &[&Ran],
+    name: impl Fn(&Row) -> String,
+    point: impl Fn(&Ran, &Row) -> Option<(f64, f64)>,
+) -> Vec<Line> {
+    let varied = runs.iter().any(|run| run.planned.variant != runs[0].planned.variant);
     let mut series: Vec<Line> = Vec::new();
     for run in runs {
         for row in &run.rows {
             let Some(point) = point(run, row) else { continue };
-            match series.iter_mut().find(|line| line.name == row.protocol) {
+            let name = if varied { format!("{}, {}", name(row), run.planned.variant) } else { name(row) };
+            match series.iter_mut().find(|line| line.name == name) {
                 Some(line) => line.points.push(point),
-                None => {
-                    series.push(Line { name: row.protocol.clone(), points: vec![point], is_limit: false })
-                }
+                None => series.push(Line { name, points: vec![point], ..Line::default() }),
             }
         }
     }
@@ -200,7 +219,7 @@ fn lines(runs: &[&Ran], point: impl Fn(&Ran, &Row) -> Option<(f64, f64)>) -> Vec
 fn curves(title: &str, runs: &[Ran]) -> Vec<(String, String)> {
     let chart = |(label, runs): (String, Vec<&Ran>)| {
         let series = lines(&runs, |_, row| Some((row.throughput_ops_s, ms(row.latency_us.p50))));
-        let x = Axis { label: "commands a second".to_owned(), log: false };
+        let x = Axis { label: format!("operations a second{}", caps(runs.iter().copied())), log: false };
         let y = Axis { label: "median latency, ms".to_owned(), log: true };
         (label.clone(), Lines { title: titled(title, &label), x, y, series, marks: vec![] }.svg())
     };
@@ -219,6 +238,14 @@ fn fast_path(title: &str, runs: &[Ran]) -> Vec<(String, String)> {
     grouped(runs, |planned| beside(planned, "conflict")).into_iter().map(chart).collect()
 }
 
+/// A protocol without its leader's number: where nodes become more, the best site is another.
+fn plain(protocol: &str) -> String {
+    match protocol.split_once(":leader=") {
+        Some((name, number)) if number.chars().all(|c| c.is_ascii_digit()) => name.to_owned(),
+        _ => protocol.to_owned(),
+    }
+}
+
 #[allow(clippy::cast_precision_loss)] // A handful of sites.
 fn mean(sites: &[SiteRow], of: impl Fn(&SiteRow) -> f64) -> Option<f64> {
     (!sites.is_empty()).then(|| sites.iter().map(of).sum::<f64>() / sites.len() as f64)
@@ -227,9 +254,14 @@ fn mean(sites: &[SiteRow], of: impl Fn(&SiteRow) -> f64) -> Option<f64> {
 #[allow(clippy::cast_precision_loss)] // A handful of nodes.
 fn growth(title: &str, runs: &[Ran]) -> String {
     let all: Vec<&Ran> = runs.iter().collect();
-    let measured =
-        lines(&all, |_, row| Some((row.nodes as f64, mean(&row.sites, |at| ms(at.latency_us.p50))?)));
-    let limits = lines(&all, |_, row| Some((row.nodes as f64, mean(&row.sites, |at| at.limit_us / 1e3)?)));
+    let through = |of: fn(&SiteRow) -> f64| {
+        named_lines(
+            &all,
+            |row| plain(&row.protocol),
+            |_, row| Some((row.nodes as f64, mean(&row.sites, of)?)),
+        )
+    };
+    let (measured, limits) = (through(|at| ms(at.latency_us.p50)), through(|at| at.limit_us / 1e3));
     let limits = limits.into_iter().map(|line| Line { is_limit: true, ..line });
     let series = measured.into_iter().zip(limits).flat_map(|(line, limit)| [line, limit]).collect();
     let x = Axis { label: "sites".to_owned(), log: false };
@@ -271,22 +303,26 @@ fn timelines(title: &str, runs: &[Ran]) -> Vec<(String, String)> {
                     points: seconds
                         .iter()
                         .enumerate()
-                        .map(|(at, second)| (at as f64, value(second)))
+                        // In the middle of the second that it tells of.
+                        .map(|(at, second)| (at as f64 + 0.5, value(second)))
                         .collect(),
-                    is_limit: false,
+                    ..Line::default()
                 };
                 one.timelines.iter().map(line).collect::<Vec<_>>()
             };
             let crash = run.planned.scenario.crash.as_ref();
             let marks: Vec<(f64, String)> =
-                crash.map(|crash| (crash.at_s, format!("{} is killed", crash.node))).into_iter().collect();
+                crash.map(|crash| (crash.at_s, crash.described())).into_iter().collect();
             let x = Axis { label: "seconds".to_owned(), log: false };
             let mut add = |what: &str, log, series| {
                 let y = Axis { label: what.to_owned(), log };
-                let title = titled(title, &row.protocol);
+                let label = run.planned.label();
+                let label =
+                    if label == "all" { row.protocol.clone() } else { format!("{}, {label}", row.protocol) };
+                let title = titled(title, &label);
                 let svg = Lines { title, x: x.clone(), y, series, marks: marks.clone() }.svg();
                 let kind = if log { "latency" } else { "answers" };
-                charts.push((format!("{} {kind}", row.protocol), svg));
+                charts.push((format!("{label}, {kind}"), svg));
             };
             add("answers in a second", false, series(|second| second.answered as f64));
             add("median latency of a second, ms", true, series(|second| ms(second.p50_us)));
@@ -320,7 +356,7 @@ fn prediction(title: &str, runs: &[Ran]) -> String {
             } else {
                 format!("{}, {variant}", row.protocol)
             };
-            series.push(Line { name, points, is_limit: false });
+            series.push(Line { name, points, is_loose: true, ..Line::default() });
         }
     }
     let ends = series.iter().flat_map(|line| &line.points).map(|(x, _)| *x).fold(0.0, f64::max);
@@ -342,7 +378,7 @@ mod tests {
     fn ran(point: &[(&str, f64)], rows: Vec<Row>) -> Ran {
         let mut latencies = histogram::empty();
         (1..=100_000).for_each(|us| histogram::record(&mut latencies, Duration::from_micros(us)));
-        Ran { planned: planned(point), latencies: vec![latencies; rows.len()], rows }
+        Ran { planned: planned(point), asked_cap: None, latencies: vec![latencies; rows.len()], rows }
     }
 
     fn far(protocol: &str, p50_us: u64) -> Row {

@@ -123,6 +123,16 @@ impl Planned {
         if words.is_empty() { "all".to_owned() } else { words.join(", ") }
     }
 
+    /// The same where there is little room: of several swept keys the values alone.
+    pub(crate) fn short_label(&self) -> String {
+        if self.point.len() < 2 {
+            return self.label();
+        }
+        let values = self.point.iter().map(|(_, value)| plain(value));
+        let variant = Some(self.variant.clone()).filter(|name| !name.is_empty());
+        variant.into_iter().chain(values).collect::<Vec<_>>().join(", ")
+    }
+
     /// The swept value of a key as a number.
     pub(crate) fn number(&self, knob: &str) -> Option<f64> {
         let (_, value) = self.point.iter().find(|(name, _)| name == knob)?;

@@ -135,6 +135,7 @@ async fn make(
     let (mut table_text, mut note) = (String::new(), String::new());
     let count = planned.len();
     for (index, mut planned) in planned.into_iter().enumerate() {
+        let asked_cap = planned.scenario.cap_cpu;
         note = cap::give_up_if_impossible(&mut planned.scenario);
         eprintln!("{id}, {} of {count}: {}", index + 1, planned.label());
         let measured = Runner::new(&planned.scenario, executable, data_dir, interrupts).run_all().await;
@@ -157,7 +158,10 @@ async fn make(
             }
             latencies.push(all);
         }
-        runs.push(Ran { planned, rows, latencies });
+        if let Some(geo) = &planned.scenario.distance {
+            folder.write(&rtt_file(index), geo.to_csv().as_bytes())?;
+        }
+        runs.push(Ran { planned, asked_cap, rows, latencies });
     }
     let title = if args.quick { format!("{} (quick)", read.title) } else { read.title.clone() };
     let mut charts = Vec::new();
@@ -171,7 +175,7 @@ async fn make(
         "title": title,
         "quick": args.quick,
         "charts": charts,
-        "runs": runs.iter().map(told).collect::<Vec<Value>>(),
+        "runs": runs.iter().enumerate().map(told).collect::<Vec<Value>>(),
     });
     let input =
         std::fs::read_to_string(&file).map_err(BenchError::io(format!("reading {}", file.display())))?;
@@ -196,7 +200,12 @@ async fn make(
     }
 }
 
-fn told(run: &Ran) -> Value {
+/// The round-trip times of a run of a figure.
+fn rtt_file(index: usize) -> String {
+    format!("{}.rtt.csv", index + 1)
+}
+
+fn told((index, run): (usize, &Ran)) -> Value {
     let point: serde_json::Map<String, Value> = run
         .planned
         .point
@@ -207,7 +216,7 @@ fn told(run: &Ran) -> Value {
         "label": run.planned.label(),
         "variant": run.planned.variant,
         "point": point,
-        "input": run.planned.scenario.to_toml(),
+        "input": run.planned.scenario.to_toml(&rtt_file(index)),
         "rows": run.rows,
     })
 }

@@ -5,6 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// The most operations of a seat that wait for a client; what comes beyond is counted and forgotten.
+const WAITING_MAX: usize = 1 << 20;
 /// Dice of arrivals, beside those of the clients, which are numbered from 0.
 const DICE_STREAM: u64 = 1 << 41;
 
@@ -26,6 +28,8 @@ struct Seat {
     next: Instant,
     /// When those were to begin that no client was idle for, oldest first.
     waiting: VecDeque<Instant>,
+    /// Those that did not even find room to wait.
+    missed_count: u64,
     /// In turn, so that every session is used.
     idle: VecDeque<usize>,
 }
@@ -42,6 +46,7 @@ impl Arrivals {
             rate_per_s: share(seats.clients),
             next: start + pause(share(seats.clients), &mut rng),
             waiting: VecDeque::new(),
+            missed_count: 0,
             idle: VecDeque::new(),
         });
         Arrivals { seats: seats.collect(), rng, lateness: Lateness::default() }
@@ -64,7 +69,8 @@ impl Arrivals {
                         self.lateness.note(now - intended);
                         return Some((client, intended));
                     }
-                    None => seat.waiting.push_back(intended),
+                    None if seat.waiting.len() < WAITING_MAX => seat.waiting.push_back(intended),
+                    None => seat.missed_count += 1,
                 }
             }
         }
@@ -76,9 +82,10 @@ impl Arrivals {
         self.seats[seat].waiting.pop_front()
     }
 
-    /// Operations that were to begin and have not.
-    pub(crate) fn waiting_count(&self) -> u64 {
-        self.seats.iter().map(|seat| seat.waiting.len() as u64).sum()
+    /// Operations that were to begin from `since` on and have not; all that found no room to wait among them.
+    pub(crate) fn unsent_count(&self, since: Instant) -> u64 {
+        let waiting = |seat: &Seat| seat.waiting.iter().filter(|intended| **intended >= since).count() as u64;
+        self.seats.iter().map(|seat| waiting(seat) + seat.missed_count).sum()
     }
 
     /// A client of this seat has nothing to do.
@@ -136,11 +143,15 @@ mod tests {
         let (client, first) = arrivals.arrive(now).unwrap();
         assert!(client == 0 && first > start && first < now);
         assert_eq!(arrivals.arrive(now), None);
-        let waiting = arrivals.waiting_count();
+        let waiting = arrivals.unsent_count(start);
         assert!((60..140).contains(&waiting), "{waiting}");
         let second = arrivals.waiting(0).unwrap();
         assert!(second > first && second < now);
-        assert_eq!((arrivals.waiting_count(), arrivals.lateness().summary().count), (waiting - 1, 1));
+        assert!(
+            arrivals.unsent_count(start + Duration::from_millis(500)) < waiting,
+            "what was due before is not counted"
+        );
+        assert_eq!((arrivals.unsent_count(start), arrivals.lateness().summary().count), (waiting - 1, 1));
         assert!(arrivals.next().unwrap() > now);
     }
 }

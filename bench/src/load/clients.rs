@@ -11,6 +11,9 @@ use isegoria_transport::{Alarm, Lateness};
 use isegoria_types::NodeId;
 use std::time::{Duration, Instant};
 
+/// What has waited longer than this for its answer when an open loop's window ends is an error of it.
+const LATE: Duration = Duration::from_secs(1);
+
 /// The clients of one process, driven by one task.
 pub(crate) struct Clients {
     pool: Pool,
@@ -31,6 +34,8 @@ struct Client {
     began: Instant,
     /// What it writes once it has read that.
     then_put: Option<u64>,
+    /// Whether an operation is outstanding.
+    is_busy: bool,
     /// Whether anything of it ended in the measured window.
     answered: bool,
 }
@@ -53,6 +58,7 @@ impl Clients {
                 operations: OperationChooser::new(plan, plan.first_client + index),
                 began: Instant::now(),
                 then_put: None,
+                is_busy: false,
                 answered: false,
             })
             .collect();
@@ -126,6 +132,7 @@ impl Clients {
         {
             return self.submit(index, &Operation::Put(key)).await;
         }
+        client.is_busy = false;
         client.answered |= meter.note(client.home, end.result.map(drop), (now, client.began))?;
         let home = client.home;
         match &mut self.arrivals {
@@ -157,7 +164,14 @@ impl Clients {
         let silent = self.seats.iter().filter(|client| !client.answered).count() as u64;
         match &self.arrivals {
             None => meter.note_errors("no_answer", silent),
-            Some(arrivals) => meter.note_errors("unsent", arrivals.waiting_count()),
+            // What is in flight at the end is in no histogram; what has been for long, nobody may overlook.
+            Some(arrivals) => {
+                let now = Instant::now();
+                let is_late = |client: &&Client| client.is_busy && now.duration_since(client.began) > LATE;
+                let late = self.seats.iter().filter(is_late).count() as u64;
+                meter.note_errors("unanswered", late);
+                meter.note_errors("unsent", arrivals.unsent_count(meter.window_began()));
+            }
         }
         Ok(LoadResult {
             link_lateness: self.pool.lateness(),
@@ -170,6 +184,7 @@ impl Clients {
     async fn begin(&mut self, index: usize, began: Instant) -> Result<(), BenchError> {
         let client = &mut self.seats[index];
         client.began = began;
+        client.is_busy = true;
         if let Some(recording) = &mut self.recording {
             let command = recording.next_command(index, client.operations.keys());
             return self.submit_command(index, command).await;

@@ -129,6 +129,11 @@ impl Meter {
         Ok(true)
     }
 
+    /// When the measured window began.
+    pub(crate) fn window_began(&self) -> Instant {
+        self.window_began
+    }
+
     /// Counts what is not the end of an operation, by kind.
     pub(crate) fn note_errors(&mut self, kind: &str, count: u64) {
         if count > 0 {

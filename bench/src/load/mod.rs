@@ -6,8 +6,8 @@
 //! it says is one [`LoadLine`] a line of standard output.
 //!
 //! Invariants: a latency runs from before the submission, in an open loop from when it was to
-//! be, to after the answer; what ends during the warm-up is not measured; nothing runs once the
-//! result is said. Not done here: answers are not checked (the histories of `bench --history` do that).
+//! be, to after the answer; what ends during the warm-up is not measured, and what began in it and ends in the
+//! window is; nothing runs once the result is said. Not done here: answers are not checked (the histories of `bench --history` do that).
 
 mod arrivals;
 mod clients;

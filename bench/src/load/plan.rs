@@ -103,8 +103,9 @@ pub struct LoadResult {
     /// Commands answered with an output.
     pub completed: u64,
     /// Commands that ended without one, by kind; and as `no_answer` the clients that
-    /// got nothing at all in the whole window, as `unsent` what was to begin and did not,
-    /// because all clients of the site still waited.
+    /// got nothing at all in the whole window, in an open loop as `unsent` what was to begin and did
+    /// not, because all clients of the site still waited, and as `unanswered` what had been outstanding for more than a
+    /// second when the window ended.
     pub errors: BTreeMap<String, u64>,
     /// The real length of the window, s.
     pub window_s: f64,

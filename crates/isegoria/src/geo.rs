@@ -64,10 +64,11 @@ impl GeoConfig {
         Ok(())
     }
 
-    /// The time from one node to another and back, ms; 0 to oneself.
+    /// The time from one node to another and back, as links have it: half of what the matrix says of either
+    /// direction, ms; 0 to oneself.
     #[must_use]
     pub fn round_trip_ms(&self, from: usize, to: usize) -> f64 {
-        if from == to { 0.0 } else { self.rtt_ms[from][to] }
+        if from == to { 0.0 } else { f64::midpoint(self.rtt_ms[from][to], self.rtt_ms[to][from]) }
     }
 
     /// The matrix of these sites, as a file that [`RttMatrix::from_csv`] reads.

@@ -150,7 +150,9 @@ impl<P: Protocol> AnyProtocol for Entry<P> {
         self.check(layout, options)?;
         let quorums = P::quorums(layout, &Self::options(options)?);
         let f = quorums.phase1.tolerates().min(quorums.phase2.tolerates());
-        Ok(if P::ORDER == OrderKind::Graph { f.min(quorums.dependency.tolerates()) } else { f })
+        let f = if P::ORDER == OrderKind::Graph { f.min(quorums.dependency.tolerates()) } else { f };
+        // Somebody has to lead, and somebody to answer.
+        Ok(f.min(layout.leaders.len().saturating_sub(1)).min(layout.replicas.len().saturating_sub(1)))
     }
 
     fn limit(

@@ -125,7 +125,7 @@ fn configuration(args: &ClusterArgs, data_dir: Option<PathBuf>) -> Result<Cluste
         None => {
             let spec: ProtocolSpec = args.protocol.parse()?;
             let base_port = args.base_port.max(1);
-            let next_port = usize::from(base_port) + 2 * args.nodes;
+            let next_port = args.nodes.saturating_mul(2).saturating_add(usize::from(base_port));
             let config =
                 ClusterConfig::loopback(&spec, args.nodes, base_port, &data_dir.unwrap_or_default())?;
             let mut config = config.with_edges(u16::try_from(next_port).unwrap_or(u16::MAX))?;

@@ -42,6 +42,7 @@ pub mod script;
 mod situations;
 mod storage;
 mod trace;
+mod wide;
 mod world;
 
 pub use calls::{InterruptedCall, Interruption};
@@ -53,4 +54,5 @@ pub use plan::FAULT_COUNT_MIN;
 pub use report::Report;
 pub use situations::expected_situations;
 pub use trace::{Line, Mark, Trace, What};
+pub use wide::{WideOutcome, WidePlan, run_wide};
 pub use world::{Run, run};

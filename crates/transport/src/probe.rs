@@ -25,6 +25,8 @@ pub const PING_COUNT_MAX: u32 = 1000;
 const FRAME_BYTES_MAX: usize = ENVELOPE_BYTES + 8 * PING_COUNT_MAX as usize;
 /// How long a call may take, and a connection be silent.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest way that is measured.
+const PING_MAX: Duration = Duration::from_secs(2);
 /// Between two pings, so that they do not queue behind each other.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Connections at once.
@@ -196,8 +198,10 @@ impl Caller {
 
     async fn call(&self, request: ProbeRequest) -> Result<ProbeResponse, ProbeError> {
         let mut context = context::current();
-        // A measurement takes as long as its pings do.
-        context.deadline = Instant::now() + 2 * PATIENCE + PING_COUNT_MAX * PAUSE;
+        // A measurement takes as long as its pings do, and each of them may take a while.
+        let pings =
+            if let ProbeRequest::Measure { count, .. } = &request { count.saturating_add(1) } else { 1 };
+        context.deadline = Instant::now() + 2 * PATIENCE + pings.min(PING_COUNT_MAX + 1) * (PAUSE + PING_MAX);
         let answer = self.channel.call(context, request).await;
         answer.map_err(|error: RpcError| self.failed(&error.to_string()))
     }
