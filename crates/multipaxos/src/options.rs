@@ -27,7 +27,8 @@ impl Default for Options {
             leader: 1,
             election_ms: 300,
             heartbeat_ms: 50,
-            window: 1024,
+            // As many as leaders of other protocols may have: far away a smaller window is the limit.
+            window: 65_536,
             queue_max: 65_536,
             thrifty: false,
         }
