@@ -30,10 +30,13 @@ pub struct DiffArgs {
     pub strict: bool,
 }
 
+/// A figure, and its smallest and largest repetition.
+type Spread = (f64, (f64, f64));
+
 /// A figure of a row, its smallest and largest repetition, and whether more of it is better.
 struct Measure {
     name: &'static str,
-    of: fn(&Row) -> Option<(f64, (f64, f64))>,
+    of: fn(&Row) -> Option<Spread>,
     more_is_better: bool,
 }
 

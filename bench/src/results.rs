@@ -1,8 +1,7 @@
 use crate::scenario::RTT_FILE;
 use crate::{BenchError, Environment, Row, Scenario, histogram, table};
 use hdrhistogram::Histogram;
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -99,12 +98,24 @@ impl Folder {
 
     fn append_to_index(&self, line: &str) -> Result<(), BenchError> {
         let path = self.out.join("README.md");
-        let head = if path.exists() { "" } else { INDEX_HEAD };
-        let text = format!("{head}{line}");
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
+        let before = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => INDEX_HEAD.to_owned(),
+            Err(error) => return Err(BenchError::io(format!("reading {}", path.display()))(error)),
+        };
+        std::fs::write(&path, with_row(&before, line))
             .map_err(BenchError::io(format!("writing {}", path.display())))
     }
+}
+
+/// The index with a row behind those that it has; what people wrote below them stays there.
+fn with_row(index: &str, row: &str) -> String {
+    let is_row = |line: &&str| line.starts_with("| [") || line.starts_with("|---");
+    let table = index.split_inclusive('\n').skip_while(|line| !is_row(line)).take_while(is_row);
+    let table_bytes: usize = table.map(str::len).sum();
+    let start: usize = index.split_inclusive('\n').take_while(|line| !is_row(line)).map(str::len).sum();
+    let (above, below) = index.split_at(start + table_bytes);
+    format!("{above}{row}{below}")
 }
 
 fn index_line(name: &str, rows: &[Row]) -> String {
@@ -228,6 +239,15 @@ mod tests {
     fn the_index_in_the_repository_begins_like_a_new_one() {
         let index = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/README.md");
         assert!(std::fs::read_to_string(index).unwrap().starts_with(INDEX_HEAD));
+    }
+
+    #[test]
+    fn a_row_comes_behind_the_others_and_above_what_people_wrote() {
+        let index = format!("{INDEX_HEAD}| [a](a) | 1 |\n\nprose\n| no row\n");
+        let expected = format!("{INDEX_HEAD}| [a](a) | 1 |\n| [b](b) | 2 |\n\nprose\n| no row\n");
+        assert_eq!(with_row(&index, "| [b](b) | 2 |\n"), expected);
+        assert_eq!(with_row(INDEX_HEAD, "| [b](b) |\n"), format!("{INDEX_HEAD}| [b](b) |\n"));
+        assert_eq!(with_row("prose\n", "| [b](b) |\n"), "prose\n| [b](b) |\n");
     }
 
     #[test]

@@ -99,7 +99,8 @@ pub(crate) fn print(text: &str) -> Result<(), BenchError> {
     }
 }
 
-type Latencies = Vec<(Histogram<u64>, Duration)>;
+/// The latencies of each repetition, and the length of its window.
+pub(crate) type Latencies = Vec<(Histogram<u64>, Duration)>;
 
 /// Runs protocols on fresh nodes, one after the other.
 pub(crate) struct Runner<'a> {

@@ -72,7 +72,7 @@ fn each(runs: &[Ran], draw: impl Fn(&Ran) -> String) -> Vec<(String, String)> {
 }
 
 /// Groups of runs with an equal key, in the order of the first of each.
-fn grouped<'a>(runs: &'a [Ran], key: impl Fn(&Planned) -> String) -> Vec<(String, Vec<&'a Ran>)> {
+fn grouped(runs: &[Ran], key: impl Fn(&Planned) -> String) -> Vec<(String, Vec<&Ran>)> {
     let mut groups: Vec<(String, Vec<&Ran>)> = Vec::new();
     for run in runs {
         let key = key(&run.planned);

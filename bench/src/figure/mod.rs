@@ -11,8 +11,8 @@ mod drawing;
 mod file;
 
 use crate::results::{Folder, file_stem};
-use crate::runner::{Interrupts, Runner, print};
-use crate::{BenchError, Environment, cap, histogram, table};
+use crate::runner::{Interrupts, Latencies, Runner, print};
+use crate::{BenchError, Environment, Row, cap, histogram, table};
 pub(crate) use chart::{Bar, Bars};
 use drawing::Ran;
 use file::{FigureFile, Planned};
@@ -146,22 +146,9 @@ async fn make(
                 return Err(error);
             }
         };
-        let (rows, histograms): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
-        table_text.push_str(&format!("== {} ==\n{}\n", planned.label(), table::table(&rows)));
-        let mut latencies = Vec::new();
-        for (row, repetitions) in rows.iter().zip(&histograms) {
-            let mut all = histogram::empty();
-            for (number, (one, window)) in repetitions.iter().enumerate() {
-                all.add(one).map_err(|error| BenchError::Load(error.to_string()))?;
-                let stem = format!("{}.{}.{}", index + 1, file_stem(&row.protocol), number + 1);
-                folder.write(&format!("{stem}.hdr"), &histogram::to_log(one, *window))?;
-            }
-            latencies.push(all);
-        }
-        if let Some(geo) = &planned.scenario.distance {
-            folder.write(&rtt_file(index), geo.to_csv().as_bytes())?;
-        }
-        runs.push(Ran { planned, asked_cap, rows, latencies });
+        let ran = Ran::keep(&folder, index, (planned, asked_cap), measured)?;
+        table_text.push_str(&format!("== {} ==\n{}\n", ran.planned.label(), table::table(&ran.rows)));
+        runs.push(ran);
     }
     let title = if args.quick { format!("{} (quick)", read.title) } else { read.title.clone() };
     let mut charts = Vec::new();
@@ -200,6 +187,32 @@ async fn make(
     }
 }
 
+impl Ran {
+    /// What came of run number `index`, with its histograms and its matrix in the folder.
+    fn keep(
+        folder: &Folder,
+        index: usize,
+        (planned, asked_cap): (Planned, Option<f64>),
+        measured: Vec<(Row, Latencies)>,
+    ) -> Result<Ran, BenchError> {
+        let (rows, histograms): (Vec<Row>, Vec<Latencies>) = measured.into_iter().unzip();
+        let mut latencies = Vec::new();
+        for (row, repetitions) in rows.iter().zip(&histograms) {
+            let mut all = histogram::empty();
+            for (number, (one, window)) in repetitions.iter().enumerate() {
+                all.add(one).map_err(|error| BenchError::Load(error.to_string()))?;
+                let stem = format!("{}.{}.{}", index + 1, file_stem(&row.protocol), number + 1);
+                folder.write(&format!("{stem}.hdr"), &histogram::to_log(one, *window))?;
+            }
+            latencies.push(all);
+        }
+        if let Some(geo) = &planned.scenario.distance {
+            folder.write(&rtt_file(index), geo.to_csv().as_bytes())?;
+        }
+        Ok(Ran { planned, asked_cap, rows, latencies })
+    }
+}
+
 /// The round-trip times of a run of a figure.
 fn rtt_file(index: usize) -> String {
     format!("{}.rtt.csv", index + 1)
@@ -222,7 +235,7 @@ fn told((index, run): (usize, &Ran)) -> Value {
 }
 
 /// The smallest and the largest of a figure's rows.
-fn span(runs: &[Ran], of: impl Fn(&crate::Row) -> usize) -> String {
+fn span(runs: &[Ran], of: impl Fn(&Row) -> usize) -> String {
     let all = || runs.iter().flat_map(|run| &run.rows).map(&of);
     match (all().min(), all().max()) {
         (Some(least), Some(most)) if least < most => format!("{least} to {most}"),

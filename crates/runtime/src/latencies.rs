@@ -15,7 +15,7 @@ const BUCKET_COUNT: u32 = 20;
 #[serde(from = "Listed", into = "Listed")]
 pub struct Latencies {
     /// None before the first one is noted.
-    histogram: Option<Histogram<u64>>,
+    histogram: Option<Box<Histogram<u64>>>,
     sum_us: u64,
 }
 
@@ -47,7 +47,7 @@ impl From<Listed> for Latencies {
 impl Latencies {
     fn histogram(&mut self) -> &mut Histogram<u64> {
         let empty = || Histogram::new_with_bounds(1, US_MAX, 2).expect("bounds and digits are in range");
-        self.histogram.get_or_insert_with(empty)
+        self.histogram.get_or_insert_with(|| Box::new(empty()))
     }
 
     /// One more.
@@ -59,7 +59,7 @@ impl Latencies {
 
     /// Each time that was met, to two digits, us, and how often.
     pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
-        let recorded = self.histogram.iter().flat_map(Histogram::iter_recorded);
+        let recorded = self.histogram.iter().flat_map(|histogram| histogram.iter_recorded());
         recorded.map(|value| (value.value_iterated_to(), value.count_at_value()))
     }
 

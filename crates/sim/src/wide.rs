@@ -326,7 +326,7 @@ impl<P: Protocol> Wide<P> {
         for work in queue {
             match work {
                 Work::Request(id, payload) if requests.len() < self.plan.batch_max => {
-                    requests.push((id, payload))
+                    requests.push((id, payload));
                 }
                 other => self.hosts[own.index()].queue.push_back(other),
             }

@@ -26,13 +26,17 @@ fn plan(clients: usize, service_ns: u64) -> WidePlan {
     }
 }
 
+fn layout() -> Layout {
+    Layout::co_located(3, &QuorumSystem::Majority).expect("a majority of three")
+}
+
 fn run<P: Protocol>(plan: &WidePlan, key: impl Fn(usize, u64) -> u64) -> WideOutcome {
-    let layout = Layout::co_located(3, &QuorumSystem::Majority).unwrap();
+    let layout = layout();
     let mut count = 0;
     let mut payload = |client: usize| {
         count += 1;
         let key = Bytes::copy_from_slice(&key(client, count).to_be_bytes());
-        postcard::to_stdvec(&Op::Put(key, Bytes::from_static(b"value"))).unwrap().into()
+        postcard::to_stdvec(&Op::Put(key, Bytes::from_static(b"value"))).expect("encoding into memory").into()
     };
     run_wide::<P>(plan, (&layout, &P::Options::default()), &mut payload)
 }
@@ -44,7 +48,7 @@ fn median(mut all: Vec<u64>) -> u64 {
 
 /// Each command takes what distance costs the protocol, and the processors' time, which is little.
 fn takes_as_long_as_the_limit<P: Protocol>() {
-    let (plan, layout) = (plan(2, 1_000), Layout::co_located(3, &QuorumSystem::Majority).unwrap());
+    let (plan, layout) = (plan(2, 1_000), layout());
     let outcome = run::<P>(&plan, |_, count| count);
     let round_trip = |from: NodeId, to: NodeId| {
         #[allow(clippy::cast_precision_loss)]
@@ -82,7 +86,7 @@ fn a_run_is_a_function_of_its_plan() {
 fn the_busiest_processor_is_the_limit_of_throughput() {
     let plan = plan(400, 20_000);
     for outcome in [run::<MultiPaxos>(&plan, |_, count| count), run::<Epaxos>(&plan, |_, count| count)] {
-        let busiest = *outcome.busy_ns.iter().max().unwrap();
+        let busiest = *outcome.busy_ns.iter().max().expect("three nodes");
         assert!(busiest <= plan.window_ns + 10 * MS, "{busiest}");
         assert!(busiest > plan.window_ns * 9 / 10, "{busiest}");
     }

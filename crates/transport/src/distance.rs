@@ -42,13 +42,10 @@ impl Distance {
 
     /// How often something of so many packets has to be sent again, one time after the other.
     fn losses(&self, packets: usize, rng: &mut impl Rng) -> u32 {
-        let (mut missing, mut rounds) = (packets, 0);
-        while self.loss > 0.0 {
+        let (mut missing, mut rounds) = (if self.loss > 0.0 { packets } else { 0 }, 0);
+        while missing > 0 {
             missing = (0..missing).filter(|_| rng.random_bool(self.loss)).count();
-            if missing == 0 {
-                break;
-            }
-            rounds += 1;
+            rounds += u32::from(missing > 0);
         }
         rounds
     }
