@@ -71,7 +71,7 @@ impl GeoConfig {
         if from == to { 0.0 } else { f64::midpoint(self.rtt_ms[from][to], self.rtt_ms[to][from]) }
     }
 
-    /// The matrix of these sites, as a file that [`RttMatrix::from_csv`] reads.
+    /// The matrix of these sites, as a file that [`crate::RttMatrix::from_csv`] reads.
     #[must_use]
     pub fn to_csv(&self) -> String {
         let first = |index: &usize| !self.sites[..*index].contains(&self.sites[*index]);
