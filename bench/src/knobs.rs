@@ -1,5 +1,5 @@
 use crate::{BenchError, Crash, ProtocolList, Workload};
-use isegoria::Durability;
+use isegoria::{Durability, from_toml};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -94,12 +94,8 @@ impl Knobs {
     pub fn from_file(file: &Path) -> Result<Knobs, BenchError> {
         let text = std::fs::read_to_string(file)
             .map_err(|error| BenchError::Usage(format!("cannot read {}: {error}", file.display())))?;
-        let knobs: Knobs = toml::from_str(&text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = text[..start].matches('\n').count() + 1;
-            let message: Vec<&str> = error.message().split_whitespace().collect();
-            BenchError::Usage(format!("{}: line {line}: {}", file.display(), message.join(" ")))
-        })?;
+        let knobs: Knobs =
+            from_toml(&text).map_err(|error| BenchError::Usage(format!("{}: {error}", file.display())))?;
         Ok(knobs.beside(file))
     }
 

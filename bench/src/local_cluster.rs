@@ -155,9 +155,11 @@ impl LocalCluster {
             let child = cluster.spawn(cluster.nodes.len() - 1)?;
             cluster.children.push(Some(child));
         }
-        for index in 0..cluster.nodes.len() {
-            cluster.await_ready(index).await?;
+        let ready = cluster.await_all_ready().await;
+        if ready.is_err() {
+            cluster.end_children().await;
         }
+        ready?;
         for index in 0..cluster.nodes.len() {
             cluster.watch(index);
         }
@@ -191,6 +193,21 @@ impl LocalCluster {
             .map_err(failed("starting", Path::new(program)))?;
         node.pid = child.id().unwrap_or(0);
         Ok(child)
+    }
+
+    async fn await_all_ready(&mut self) -> Result<(), ClusterError> {
+        for index in 0..self.nodes.len() {
+            self.await_ready(index).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends those that did start, and waits until their ports are free again.
+    async fn end_children(&mut self) {
+        for child in self.children.iter_mut().flatten() {
+            // One that has ended is waited for all the same.
+            let _ = child.kill().await;
+        }
     }
 
     async fn await_ready(&mut self, index: usize) -> Result<(), ClusterError> {

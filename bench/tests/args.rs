@@ -127,7 +127,7 @@ fn a_bad_file_is_refused_with_its_name_and_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("scenario.toml");
     for (text, expected) in [
-        ("clients = 7\n\ncolour = 1\n", "line 3: unknown field `colour`"),
+        ("clients = 7\n\ncolour = 1\n", "line 3: `colour = 1`: unknown field `colour`"),
         ("clients = -7\n", "line 1: "),
         ("clients = 7\nworkload = \"ycsb\"\n", "line 2: unknown workload `ycsb`"),
         ("\nprotocols = [\"raft-ish\"]\n", "line 2: unknown protocol `raft-ish`"),

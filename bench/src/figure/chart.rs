@@ -23,6 +23,14 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(140, 130, 20),
 ];
 
+/// Numbers of a power of ten that have names on a logarithmic axis, from few to many.
+const STEPS: [&[f64]; 4] = [
+    &[1.0],
+    &[1.0, 2.0, 5.0],
+    &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
+    &[1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 9.0],
+];
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// An axis with its unit.
@@ -189,28 +197,31 @@ impl Axis {
         if self.log { value.log10() } else { value }
     }
 
-    /// Places that are named: of a logarithmic axis 1, 2 and 5 of each power of ten.
+    /// Places that are named: of a logarithmic axis some numbers of each power of ten, as few as suffice.
     fn coordinates(&self, places: Range<f64>) -> Coordinates {
-        let mut named = Vec::new();
-        if self.log {
-            #[allow(clippy::cast_possible_truncation)] // A handful of powers of ten.
-            let (first, last) = (places.start.floor() as i32, places.end.ceil() as i32);
-            let sparse = last - first > 4;
-            for power in first..=last {
-                let steps: &[f64] = if sparse { &[1.0] } else { &[1.0, 2.0, 5.0] };
-                named.extend(steps.iter().map(|step| (step * 10_f64.powi(power)).log10()));
-            }
-            named.retain(|place| places.contains(place));
+        let named = if self.log {
+            let all = STEPS.iter().map(|steps| decades(&places, steps));
+            // The last ones are as many as there are.
+            all.reduce(|found, more| if found.len() >= 4 { found } else { more }).unwrap_or_default()
         } else {
             let coordinates: RangedCoordf64 = places.clone().into();
-            named = coordinates.key_points(11);
-        }
+            coordinates.key_points(11)
+        };
         Coordinates { places: places.into(), named }
     }
 
     fn name(&self, place: f64) -> String {
         number(if self.log { 10_f64.powf(place) } else { place })
     }
+}
+
+/// The logarithms within a range of these multiples of each power of ten.
+fn decades(places: &Range<f64>, steps: &[f64]) -> Vec<f64> {
+    #[allow(clippy::cast_possible_truncation)] // A handful of powers of ten.
+    let (first, last) = (places.start.floor() as i32, places.end.ceil() as i32);
+    let all =
+        (first..=last).flat_map(|power| steps.iter().map(move |step| (step * 10_f64.powi(power)).log10()));
+    all.filter(|place| places.contains(place)).collect()
 }
 
 impl Bars {
@@ -328,8 +339,8 @@ fn number(value: f64) -> String {
         _ if size >= 1e6 => format!("{:.3}M", value / 1e6).replace(".000M", "M"),
         _ if size >= 1e4 => format!("{:.1}k", value / 1e3).replace(".0k", "k"),
         _ if size >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        _ if size >= 1.0 => format!("{value:.1}"),
-        _ => format!("{value:.4}").trim_end_matches('0').to_owned(),
+        _ if size >= 1.0 => format!("{value:.1}").trim_end_matches(".0").to_owned(),
+        _ => format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned(),
     }
 }
 
@@ -397,10 +408,29 @@ mod tests {
     }
 
     #[test]
+    fn a_logarithmic_axis_has_names_however_short_it_is() {
+        let axis = Axis { label: String::new(), log: true };
+        let names = |from: f64, to: f64| -> Vec<String> {
+            let named = axis.coordinates(from.log10()..to.log10()).named;
+            named.into_iter().map(|place| axis.name(place)).collect()
+        };
+        assert_eq!(names(0.5, 2000.0), ["1", "10", "100", "1000"]);
+        assert_eq!(names(0.9, 12.0), ["1", "2", "5", "10"]);
+        assert!(names(140.0, 390.0).len() >= 4, "{:?}", names(140.0, 390.0));
+    }
+
+    #[test]
     fn numbers_are_short() {
-        for (value, text) in
-            [(0.0, "0"), (0.25, "0.25"), (1.5, "1.5"), (250.4, "250"), (12_500.0, "12.5k"), (2e6, "2M")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.25, "0.25"),
+            (0.999_999, "1"),
+            (1.999_999, "2"),
+            (1.5, "1.5"),
+            (250.4, "250"),
+            (12_500.0, "12.5k"),
+            (2e6, "2M"),
+        ] {
             assert_eq!(number(value), text);
         }
     }

@@ -61,10 +61,7 @@ impl FigureFile {
     pub(crate) fn read(file: &Path) -> Result<FigureFile, BenchError> {
         let refuse = |sentence: String| BenchError::Usage(format!("{}: {sentence}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| {
-            let words: Vec<&str> = error.message().split_whitespace().collect();
-            refuse(words.join(" "))
-        })
+        isegoria::from_toml(&text).map_err(|error| refuse(error.to_string()))
     }
 
     /// All runs, in order, with every rule checked.

@@ -1,4 +1,4 @@
-use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec, registry};
+use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec, from_toml, registry};
 use isegoria_runtime::{Limits, Member, Retention, Settings};
 use isegoria_transport::client_port::LocalPort;
 use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
@@ -420,30 +420,9 @@ impl std::str::FromStr for ClusterConfig {
     type Err = ConfigFileError;
 
     fn from_str(text: &str) -> Result<ClusterConfig, ConfigFileError> {
-        let config: ClusterConfig =
-            toml::from_str(text).map_err(|error| ConfigFileError(not_a_configuration(text, &error)))?;
+        let config: ClusterConfig = from_toml(text)?;
         config.check()?;
         Ok(config)
-    }
-}
-
-/// What does not parse, with the line that it stands in and the cure.
-fn not_a_configuration(text: &str, error: &toml::de::Error) -> String {
-    let message: Vec<&str> = error.message().split_whitespace().collect();
-    let mut message = message.join(" ");
-    for type_name in ["usize", "u64", "u32", "u16"] {
-        message = message.replace(&format!("expected {type_name}"), "expected a whole number");
-    }
-    let span = error.span().unwrap_or_default();
-    let line = text[..span.start].matches('\n').count();
-    let shown: String = text.lines().nth(line).unwrap_or_default().trim().chars().take(80).collect();
-    let line = line + 1;
-    match (message.starts_with("missing field"), shown.starts_with('[')) {
-        // What is missing stands nowhere; its table does.
-        (true, true) => format!("line {line}: `{shown}`: {message}; add it below that line"),
-        (true, false) => format!("{message}; add it above the first table"),
-        _ if shown.is_empty() => format!("line {line}: {message}"),
-        _ => format!("line {line}: `{shown}`: {message}"),
     }
 }
 

@@ -67,6 +67,7 @@ pub mod registry;
 mod replica;
 mod rtt_matrix;
 mod submit_error;
+mod toml_text;
 
 pub use cluster_config::{ClusterConfig, ConfigFileError, LimitsConfig, NodeConfig};
 pub use config::{Config, ConfigBuilder};
@@ -85,6 +86,7 @@ pub use registry::{AnyProtocol, Quorums, Running, protocol, protocols};
 pub use replica::{Replica, Status};
 pub use rtt_matrix::RttMatrix;
 pub use submit_error::SubmitError;
+pub use toml_text::from_toml;
 
 /// The programs in the documents, compiled and run as they stand there.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-use crate::{ConfigFileError, GeoConfig, RttMatrix};
+use crate::{ConfigFileError, GeoConfig, RttMatrix, from_toml};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -54,12 +54,7 @@ impl Regions {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigFileError(format!("cannot read {}: {error}", path.display())))?;
         let File { rtt, sites, jitter_ms, loss, bandwidth_mbit } =
-            toml::from_str(&text).map_err(|error| {
-                let start = error.span().map_or(0, |span| span.start);
-                let line = text[..start].matches('\n').count() + 1;
-                let words: Vec<&str> = error.message().split_whitespace().collect();
-                refuse(format!("line {line}: {}", words.join(" ")))
-            })?;
+            from_toml(&text).map_err(|ConfigFileError(sentence)| refuse(sentence))?;
         let matrix = RttMatrix::from_file(&path.parent().unwrap_or(Path::new("")).join(rtt))?;
         for site in sites.iter().flatten() {
             matrix.rtt_ms(site, site).map_err(|ConfigFileError(sentence)| refuse(sentence))?;
@@ -119,7 +114,7 @@ mod tests {
         };
         for (more, count, expected) in [
             ("sites = [\"a\", \"mars\"]", 2, "x.toml: unknown site `mars`"),
-            ("colour = 1", 2, "x.toml: line 2: unknown field `colour`"),
+            ("colour = 1", 2, "x.toml: line 2: `colour = 1`: unknown field `colour`"),
             ("sites = [\"a\", \"b\"]", 3, "2 sites for 3 nodes"),
             ("loss = 0.7", 2, "geo.loss = 0.7"),
             ("bandwidth-mbit = 0", 2, "geo.bandwidth_mbit = 0"),

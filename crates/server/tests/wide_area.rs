@@ -269,7 +269,7 @@ fn bad_input_is_one_sentence_before_anything_is_started() {
         (vec!["--geo", &matrix, "--sites", "mars,us-east-1,eu-west-1"], "unknown site `mars`"),
         (vec!["--geo", &matrix, "--loss", "2"], "geo.loss = 2"),
         (vec!["--loss", "0.1"], "loss: says nothing without distances"),
-        (vec!["--config", &scenario], "line 2: unknown field `colour`"),
+        (vec!["--config", &scenario], "unknown field `colour`"),
         (vec!["--rate", "0"], "rate = 0"),
         (vec!["--cap-cpu", "0"], "cap-cpu = 0"),
         (vec!["--crash", "n9@1"], "there is no such node; choose one of n1, n2, n3"),
