@@ -322,13 +322,17 @@ fn advice(best: &Plan, args: &PlanArgs) -> String {
         Objective::Worst => "the best latency at the site that is served worst",
     };
     let mut text = format!(
-        "\nrecommended for {what}: {} with nodes at {}\n(without conflicts and failures; try it: isegoria bench --protocols {} --sites {} --geo {})\n",
+        "\nrecommended for {what}: {} with nodes at {}\n(without conflicts and failures; try it: isegoria bench --protocols {} --sites {} --geo {} --clients {} --batch 1 --durability memory)\n",
         best.spec,
         best.sites.join(", "),
         best.spec,
         best.sites.join(","),
         matrix_of(args).display(),
+        2 * best.sites.len(),
     );
+    if best.f == 0 {
+        text.push_str("it does not survive the loss of a single node (f = 0); three nodes do\n");
+    }
     if let Some(file) = &args.write {
         text.push_str(&format!("written to {}; replace the host names in it\n", file.display()));
     }

@@ -146,7 +146,7 @@ pub struct SiteRow {
     /// From taking a command to its decision, at the node itself, warm-up included.
     #[serde(default)]
     pub commit_us: Option<LatencyUs>,
-    /// The median latency against the limit; none if the limit is 0.
+    /// The median latency against the limit; none if the limit is 0, or a node was lost.
     pub ratio: Option<f64>,
 }
 
@@ -191,7 +191,10 @@ impl Row {
             reads: scenario.reads,
             batch: scenario.batch,
             batch_measured: all.median_known(|one| one.batch_measured),
-            durability: scenario.durability.to_string(),
+            durability: match scenario.simulate {
+                Some(_) => "simulated".to_owned(),
+                None => scenario.durability.to_string(),
+            },
             duration_s: scenario.duration,
             warm_up_s: scenario.warm_up,
             load_processes: scenario.load_processes,
@@ -211,7 +214,7 @@ impl Row {
                 .distance
                 .iter()
                 .zip(limits_us)
-                .flat_map(|(geo, limits)| all.sites(geo, limits))
+                .flat_map(|(geo, limits)| all.sites(geo, limits, scenario.crash.is_some()))
                 .collect(),
             fast_path_ratio: all.median_known(|one| one.fast_path_ratio),
             cpu_us_per_command: CpuUs {
@@ -278,7 +281,7 @@ impl Repetitions<'_> {
         self.0.iter().filter_map(of).max_by_key(|one| one.p99_us)
     }
 
-    fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>) -> Vec<SiteRow> {
+    fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>, crashed: bool) -> Vec<SiteRow> {
         let row = |(index, limit_us): (usize, f64)| {
             let node = NodeId::new(index).to_string();
             // Where nobody asks, nothing takes any time.
@@ -288,7 +291,8 @@ impl Repetitions<'_> {
                 site: geo.sites[index].clone(),
                 limit_us,
                 commit_us: self.known_latencies(|one| one.commit_us_by_node.get(&node)),
-                ratio: (limit_us > 0.0).then(|| latency_us.p50 as f64 / limit_us),
+                // Without one of the nodes the limit is another.
+                ratio: (limit_us > 0.0 && !crashed).then(|| latency_us.p50 as f64 / limit_us),
                 latency_us,
                 node,
             })

@@ -5,13 +5,11 @@
 
 use crate::figure::{Bar, Bars};
 use crate::kept::{Kept, KeptRun};
+use crate::table::LATE_US;
 use crate::{BenchError, Environment, METHOD_SIMULATED, Row, print};
 use isegoria::Durability;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::PathBuf;
-
-/// How late emulated links may be, p99, µs, before a page warns.
-const LATE_US: u64 = 3_000;
 
 /// `isegoria report`
 #[derive(Clone, Debug, clap::Args)]
@@ -33,9 +31,21 @@ pub struct ReportArgs {
 /// `isegoria report`.
 ///
 /// # Errors
-/// If a folder is none, or the page cannot be written.
+/// If none of the folders is one, or the page cannot be written. What is none among others is left out, and said.
 pub fn run(args: &ReportArgs) -> Result<(), BenchError> {
-    let kept = args.folders.iter().map(|folder| Kept::read(folder)).collect::<Result<Vec<Kept>, _>>()?;
+    let (mut kept, mut refused) = (Vec::new(), Vec::new());
+    for folder in &args.folders {
+        match Kept::read(folder) {
+            Ok(folder) => kept.push(folder),
+            Err(error) => refused.push(error),
+        }
+    }
+    if kept.is_empty() {
+        return Err(refused.remove(0));
+    }
+    for error in refused {
+        eprintln!("left out: {error}");
+    }
     let page = page(&args.title, &kept).into_string();
     std::fs::write(&args.out, page).map_err(BenchError::io(format!("writing {}", args.out.display())))?;
     print(&format!("{} folders in {}\n", kept.len(), args.out.display()))

@@ -109,7 +109,11 @@ impl Scenario {
         let (nodes, clients) = (knobs.nodes.or(sites).unwrap_or(3), knobs.clients.unwrap_or(256));
         let distance = regions.map(|regions| regions.place(nodes)).transpose()?;
         let far_apart = |of: fn(&GeoConfig) -> f64| distance.as_ref().map_or(0.0, of);
-        let far = if distance.is_some() { "-geo" } else { "" };
+        let far = match (distance.is_some(), knobs.simulate.is_some()) {
+            (_, true) => "-simulated",
+            (true, false) => "-geo",
+            (false, false) => "",
+        };
         let scenario = Scenario {
             name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}{far}", workload.name())),
             protocols: knobs.protocols.unwrap_or_else(ProtocolList::all),

@@ -21,8 +21,8 @@ fn face(rows: &[Row]) -> String {
         ),
         None => format!(
             "way: CPU per command on one machine (no CPU caps, {wan}).\n     All processes share its cores, so ops/s is not \
-             what a cluster gives: 1,000,000 / (CPU µs/cmd of the busiest\n     node) is the ops/s of equal machines, one \
-             a node.\n"
+             what a cluster gives. Where processors are the limit,\n     1,000,000 / (CPU µs/cmd of the busiest node) is the \
+             ops/s of equal machines, one a node.\n"
         ),
     };
     for crash in rows.iter().filter_map(|row| row.crash.as_ref()).take(1) {
@@ -39,8 +39,12 @@ fn face(rows: &[Row]) -> String {
     text
 }
 
+/// How late, p99, µs, what is to be on time may be, before figures are doubtful.
+pub(crate) const LATE_US: u64 = 3_000;
+
 fn late_by(what: &str, late: LatenessSummary) -> String {
-    format!("{what} p50 {} ms, p99 {} ms", hundredths(late.p50_us), hundredths(late.p99_us))
+    let verdict = if late.p99_us > LATE_US { " (too much: the machine was busy)" } else { "" };
+    format!("{what} p50 {} ms, p99 {} ms{verdict}", hundredths(late.p50_us), hundredths(late.p99_us))
 }
 
 fn hundredths(us: u64) -> String {
@@ -96,6 +100,9 @@ pub(crate) fn table(rows: &[Row]) -> String {
         let kinds: Vec<String> =
             row.errors_by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         text.push_str(&format!("{}: errors: {}\n", row.protocol, kinds.join(", ")));
+        if row.errors_by_kind.contains_key("unsent") {
+            text.push_str("unsent: all clients of a site were waiting; give more --clients than rate x latency, or a lower --rate\n");
+        }
     }
     text.push_str(&sites(rows));
     text.push_str(&face(rows));

@@ -129,8 +129,11 @@ fn a_bad_file_is_refused_with_its_name_and_line() {
     for (text, expected) in [
         ("clients = 7\n\ncolour = 1\n", "line 3: `colour = 1`: unknown field `colour`"),
         ("clients = -7\n", "line 1: "),
-        ("clients = 7\nworkload = \"ycsb\"\n", "line 2: unknown workload `ycsb`"),
-        ("\nprotocols = [\"raft-ish\"]\n", "line 2: unknown protocol `raft-ish`"),
+        ("clients = 7\nworkload = \"ycsb\"\n", "line 2: `workload = \"ycsb\"`: unknown workload `ycsb`"),
+        (
+            "\nprotocols = [\"raft-ish\"]\n",
+            "line 2: `protocols = [\"raft-ish\"]`: unknown protocol `raft-ish`",
+        ),
         ("clients = [\n", "line 1"),
         ("conflict = 2.0\n", "conflict = 2"),
     ] {

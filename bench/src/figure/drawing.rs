@@ -1,6 +1,6 @@
 use super::chart::{Axis, Bar, Bars, Line, Lines};
 use super::file::Planned;
-use crate::{Row, SiteRow};
+use crate::{Row, Scenario, SiteRow};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 
@@ -46,6 +46,19 @@ pub(crate) enum Drawing {
 }
 
 impl Drawing {
+    /// What a run of this scenario would not show.
+    pub(crate) fn lacks(self, scenario: &Scenario) -> Option<&'static str> {
+        match self {
+            Drawing::Sites | Drawing::Growth | Drawing::Prediction if scenario.distance.is_none() => {
+                Some("it draws sites, and there are none; add geo")
+            }
+            Drawing::Timeline if scenario.crash.is_none() => {
+                Some("it draws what each second of a crash was like, and there is none; add crash")
+            }
+            _ => None,
+        }
+    }
+
     /// The charts, and what each is called beside the figure's own name.
     pub(crate) fn draw(self, title: &str, runs: &[Ran]) -> Vec<(String, String)> {
         match self {

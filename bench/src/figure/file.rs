@@ -86,6 +86,9 @@ impl FigureFile {
                 })?;
                 let knobs = knobs.beside(file);
                 let scenario = Scenario::new(knobs).map_err(|error| refuse(error.to_string()))?;
+                if let Some(missing) = self.drawing.lacks(&scenario) {
+                    return Err(refuse(missing.to_owned()));
+                }
                 planned.push(Planned { variant: variant.label.clone(), point, scenario });
             }
         }

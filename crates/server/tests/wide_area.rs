@@ -49,9 +49,10 @@ fn a_lossy_link_has_a_tail_and_a_narrow_one_a_throughput() {
     assert!(p95 > 1.5 * limit, "{limit}, {p95}");
     assert!(number(&lossy, "/link_lateness/count") > 0.0);
     // A megabit a second is 30 values of 4 KiB.
-    let narrow = bench(&format!("{geo} --clients 300 --duration 3 --payload 4096 --bandwidth-mbit 1"));
+    let narrow = bench(&format!("{geo} --clients 12 --duration 4 --payload 4096 --bandwidth-mbit 1"));
     let throughput = number(&narrow, "/throughput_ops_s");
-    assert!(throughput < 150.0, "three nodes send each value twice: {throughput}");
+    // Distance alone would allow 180 a second.
+    assert!(throughput < 120.0, "three nodes send each value twice: {throughput}");
 }
 
 #[test]
@@ -275,7 +276,7 @@ fn bad_input_is_one_sentence_before_anything_is_started() {
         (vec!["--crash", "n9@1"], "there is no such node; choose one of n1, n2, n3"),
         (vec!["--crash", "n1@60"], "the window ends after 10 s"),
         (vec!["--workload", "ycsb-g"], "ycsb-a to ycsb-f"),
-        (vec!["--protocols", "multipaxos:apart=2"], "acceptor"),
+        (vec!["--protocols", "epaxos:apart=2"], "every node needs all of them here"),
     ];
     for (more, expected) in cases {
         let output = isegoria(&[&["bench"], more.as_slice()].concat());
