@@ -138,7 +138,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), BenchError> {
             ]);
         }
     }
-    let gone = unmatched(&before, &after);
+    let gone = unmatched(&before, &pairs);
     let mut note = commits(&before, &after);
     gone.iter().for_each(|label| note.push_str(&format!("only before: {label}\n")));
     worse.extend(gone.iter().map(|label| format!("{label}: it is not there any more")));
@@ -160,10 +160,9 @@ fn commits(before: &Kept, after: &Kept) -> String {
 }
 
 /// Rows of before that nothing of after can be compared with.
-fn unmatched(before: &Kept, after: &Kept) -> Vec<String> {
-    let matched: Vec<&Row> = pairs(before, after).into_iter().map(|(_, row, _)| row).collect();
+fn unmatched(before: &Kept, pairs: &[(String, &Row, &Row)]) -> Vec<String> {
     let rows = before.runs.iter().flat_map(|run| run.rows.iter().map(move |row| (called(run, row), row)));
-    rows.filter(|(_, row)| !matched.iter().any(|other| std::ptr::eq(*other, *row)))
+    rows.filter(|(_, row)| !pairs.iter().any(|(_, matched, _)| std::ptr::eq(*matched, *row)))
         .map(|(label, _)| label)
         .collect()
 }
@@ -271,6 +270,6 @@ mod tests {
         let pairs = pairs(&before, &after);
         let names: Vec<&str> = pairs.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["multipaxos"]);
-        assert_eq!(unmatched(&before, &after), ["atlas"], "what is gone is told");
+        assert_eq!(unmatched(&before, &pairs), ["atlas"], "what is gone is told");
     }
 }

@@ -457,13 +457,40 @@ fn describe(status: io::Result<ExitStatus>, log_file: &Path) -> String {
         },
         Err(error) => error.to_string(),
     };
-    match last_line(log_file) {
+    match last_line(log_file).filter(|line| may_be_a_cause(line)) {
         Some(line) => format!("{how}; last line of {}: {line}", log_file.display()),
         None => how,
     }
 }
 
+/// Whether a line of a log tells of more than good days.
+fn may_be_a_cause(line: &str) -> bool {
+    ![" INFO ", " DEBUG ", " TRACE "].iter().any(|level| line.contains(level))
+}
+
 fn last_line(file: &Path) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_a_cause_is_told_as_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |status: i32, log: &str| {
+            let file = dir.path().join("n3.log");
+            std::fs::write(&file, log).unwrap();
+            describe(Ok(ExitStatus::from_raw(status)), &file)
+        };
+        assert_eq!(told(9, "2026-01-01  INFO isegoria: link up\n"), "signal 9");
+        assert_eq!(told(1 << 8, ""), "exit code 1");
+        let how = told(1 << 8, "isegoria: syncing the log failed\n\n");
+        assert!(
+            how.starts_with("exit code 1; last line of ")
+                && how.ends_with("n3.log: isegoria: syncing the log failed")
+        );
+    }
 }

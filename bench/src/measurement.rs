@@ -1,7 +1,7 @@
 use crate::load::{LoadResult, NodeLatencies, Second};
 use crate::{BenchError, histogram};
 use hdrhistogram::Histogram;
-use isegoria::Stats;
+use isegoria::{ProtocolSpec, Stats};
 use isegoria_transport::LatenessSummary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +19,12 @@ pub struct LatencyUs {
     pub p999: u64,
     /// The longest.
     pub max: u64,
+}
+
+/// A latency in ms, for people.
+#[allow(clippy::cast_precision_loss)] // Latencies are below 2^52 µs.
+pub(crate) fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
 }
 
 /// Processor time, µs a completed command; none where the system does not tell.
@@ -93,6 +99,17 @@ pub struct Measurement {
 pub(crate) struct Traits {
     pub(crate) has_dependencies: bool,
     pub(crate) has_fast_path: bool,
+}
+
+impl Traits {
+    /// Those of a protocol.
+    pub(crate) fn of(spec: &ProtocolSpec, nodes: usize) -> Result<Traits, BenchError> {
+        let protocol = isegoria::protocol(&spec.name)?;
+        Ok(Traits {
+            has_dependencies: protocol.quorums(nodes).dependency.is_some(),
+            has_fast_path: protocol.has_fast_path(),
+        })
+    }
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of a run are far below 2^52.
@@ -177,7 +194,7 @@ impl Measurement {
 }
 
 /// The one that was latest, of those that noted anything.
-fn latest(all: impl Iterator<Item = LatenessSummary>) -> Option<LatenessSummary> {
+pub(crate) fn latest(all: impl Iterator<Item = LatenessSummary>) -> Option<LatenessSummary> {
     all.filter(|one| one.count > 0).max_by_key(|one| one.p99_us)
 }
 

@@ -210,7 +210,6 @@ fn plan(
     spec: &ProtocolSpec,
 ) -> Result<Plan, BenchError> {
     let config = ClusterConfig::loopback(spec, sites.len(), 1, Path::new("data"))?;
-    let (protocol, layout) = (isegoria::protocol(&spec.name)?, config.layout()?);
     // The sites are in the matrix.
     let rtt = |from: &str, to: &str| matrix.rtt_ms(from, to).unwrap_or(f64::INFINITY);
     let between = |from: NodeId, to: NodeId| {
@@ -218,9 +217,7 @@ fn plan(
         let (one, other) = (&sites[from.index()], &sites[to.index()]);
         if from == to { 0.0 } else { f64::midpoint(rtt(one, other), rtt(other, one)) }
     };
-    let limits: Vec<f64> = (0..sites.len())
-        .map(|index| protocol.limit(&layout, &config.options, NodeId::new(index), &between))
-        .collect::<Result<_, _>>()?;
+    let limits = config.limits(&between)?;
     let latency = |client: &String| {
         // Beside a node a client has no way to it.
         let way = |site: &String| if site == client { 0.0 } else { rtt(client, site) };

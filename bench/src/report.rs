@@ -1,5 +1,5 @@
 use crate::scenario::is_zero;
-use crate::{CpuUs, Crash, LatencyUs, Measurement, Scenario};
+use crate::{CpuUs, Crash, LatencyUs, Measurement, Scenario, measurement};
 use isegoria::GeoConfig;
 use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
@@ -278,7 +278,7 @@ impl Repetitions<'_> {
     }
 
     fn latest(&self, of: impl Fn(&Measurement) -> Option<LatenessSummary>) -> Option<LatenessSummary> {
-        self.0.iter().filter_map(of).max_by_key(|one| one.p99_us)
+        measurement::latest(self.0.iter().filter_map(of))
     }
 
     fn sites(&self, geo: &GeoConfig, limits_us: Vec<f64>, crashed: bool) -> Vec<SiteRow> {

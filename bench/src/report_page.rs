@@ -5,6 +5,7 @@
 
 use crate::figure::{Bar, Bars};
 use crate::kept::{Kept, KeptRun};
+use crate::measurement::ms;
 use crate::table::LATE_US;
 use crate::{BenchError, Environment, METHOD_SIMULATED, Row, print};
 use isegoria::Durability;
@@ -180,11 +181,6 @@ fn caveats(kept: &Kept) -> Vec<String> {
         found.push(format!("Emulated links were late by {} ms at p99: the machine was busy.", us / 1000));
     }
     found
-}
-
-#[allow(clippy::cast_precision_loss)] // Latencies are below 2^52 µs.
-fn ms(us: u64) -> f64 {
-    us as f64 / 1e3
 }
 
 /// Charts of a comparison, which keeps none.

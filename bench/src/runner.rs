@@ -201,11 +201,7 @@ impl<'a> Runner<'a> {
             }
             Err(error) => return Err(error),
         };
-        let kind = isegoria::protocol(&spec.name)?;
-        let traits = Traits {
-            has_dependencies: kind.quorums(self.scenario.nodes).dependency.is_some(),
-            has_fast_path: kind.has_fast_path(),
-        };
+        let traits = Traits::of(spec, self.scenario.nodes)?;
         Measurement::new(Raw { loads, servers_us_per_s, stats }, traits)
     }
 

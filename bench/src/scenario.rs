@@ -284,10 +284,8 @@ impl Scenario {
     pub fn limits_us(&self, spec: &ProtocolSpec) -> Result<Option<Vec<f64>>, BenchError> {
         let Some(geo) = &self.distance else { return Ok(None) };
         let config = self.cluster(spec, Path::new("data"))?;
-        let (protocol, layout) = (isegoria::protocol(&spec.name)?, config.layout()?);
         let round_trip = |from: NodeId, to: NodeId| geo.round_trip_ms(from.index(), to.index()) * 1e3;
-        let limit = |index| protocol.limit(&layout, &config.options, NodeId::new(index), &round_trip);
-        Ok(Some((0..self.nodes).map(limit).collect::<Result<_, _>>()?))
+        Ok(Some(config.limits(&round_trip)?))
     }
 
     /// The conflict probability, if the workload has one.

@@ -5,8 +5,8 @@ use crate::operation::{OperationChooser, OperationEncoder};
 use crate::{BenchError, CpuUs, LatencyUs, Measurement, Scenario, histogram};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
+use isegoria::ProtocolSpec;
 use isegoria::registry::{ProtocolVisitor, visit_protocol};
-use isegoria::{ClusterConfig, ProtocolSpec};
 use isegoria_node::Protocol;
 use isegoria_sim::{WideOutcome, WidePlan, run_wide};
 use isegoria_types::{Layout, NodeId};
@@ -24,29 +24,24 @@ pub(crate) fn run(
     service_us: f64,
 ) -> Result<(Measurement, Histogram<u64>), BenchError> {
     let config = scenario.cluster(spec, Path::new("data"))?;
-    let plan = wide_plan(scenario, &config, service_us);
     let layout = config.layout()?;
     let mut loads = fleet::plans(scenario, &config);
     let load = loads.pop().ok_or_else(|| BenchError::Load("there are no clients".to_owned()))?;
+    let plan = wide_plan(scenario, &load, service_us);
     let visitor = Visitor { plan: &plan, layout: &layout, load: &load };
     let outcome = visit_protocol(&spec.name, &config.options, visitor)?;
-    let kind = isegoria::protocol(&spec.name)?;
-    let traits = Traits {
-        has_dependencies: kind.quorums(scenario.nodes).dependency.is_some(),
-        has_fast_path: kind.has_fast_path(),
-    };
-    measurement(scenario, &outcome, traits)
+    measurement(scenario, &outcome, Traits::of(spec, scenario.nodes)?)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Times of a scenario, all checked.
-fn wide_plan(scenario: &Scenario, config: &ClusterConfig, service_us: f64) -> WidePlan {
-    let count = config.nodes.len();
+fn wide_plan(scenario: &Scenario, load: &LoadPlan, service_us: f64) -> WidePlan {
+    let count = scenario.nodes;
     let way = |from: usize, to: usize| {
         let ms = scenario.distance.as_ref().map_or(0.0, |geo| geo.round_trip_ms(from, to) / 2.0);
         (ms * 1e6).round() as u64
     };
     let mut clients = vec![0; count];
-    for seats in fleet::plans(scenario, config).iter().flat_map(|plan| &plan.seats) {
+    for seats in &load.seats {
         clients[seats.node.index()] += seats.clients;
     }
     WidePlan {

@@ -1,5 +1,6 @@
 //! The table that people read: a row a protocol, units in the header.
 
+use crate::measurement::ms;
 use crate::{METHOD_SIMULATED, Row};
 use isegoria_transport::LatenessSummary;
 
@@ -44,13 +45,7 @@ pub(crate) const LATE_US: u64 = 3_000;
 
 fn late_by(what: &str, late: LatenessSummary) -> String {
     let verdict = if late.p99_us > LATE_US { " (too much: the machine was busy)" } else { "" };
-    format!("{what} p50 {} ms, p99 {} ms{verdict}", hundredths(late.p50_us), hundredths(late.p99_us))
-}
-
-fn hundredths(us: u64) -> String {
-    #[allow(clippy::cast_precision_loss)] // Below 2^52 µs.
-    let ms = us as f64 / 1e3;
-    format!("{ms:.2}")
+    format!("{what} p50 {:.2} ms, p99 {:.2} ms{verdict}", ms(late.p50_us), ms(late.p99_us))
 }
 
 struct Column {
@@ -126,20 +121,18 @@ fn sites(rows: &[Row]) -> String {
                 at.node.clone(),
                 at.site.clone(),
                 format!("{:.1}", at.limit_us / 1e3),
-                ms(at.latency_us.p50),
+                tenths(at.latency_us.p50),
                 at.ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.3}")),
-                ms(at.latency_us.p99),
-                at.commit_us.map_or("–".to_owned(), |commit| ms(commit.p50)),
+                tenths(at.latency_us.p99),
+                at.commit_us.map_or("–".to_owned(), |commit| tenths(commit.p50)),
             ]
         }));
     }
     format!("\n{}\n", aligned(&lines))
 }
 
-fn ms(us: u64) -> String {
-    #[allow(clippy::cast_precision_loss)] // Below 2^52 µs.
-    let ms = us as f64 / 1e3;
-    format!("{ms:.1}")
+fn tenths(us: u64) -> String {
+    format!("{:.1}", ms(us))
 }
 
 /// Cells under each other: the first column to the left, the others to the right, with a

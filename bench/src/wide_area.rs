@@ -2,17 +2,22 @@ use isegoria::{ConfigFileError, GeoConfig, Regions};
 use std::path::PathBuf;
 
 /// How far apart nodes are to be: a file of regions, and what flags say instead of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct WideArea {
-    /// Regions (TOML), or a matrix of round-trip times (CSV).
+    /// Emulate the distance between sites: regions (TOML), or round-trip times (CSV)
+    #[arg(long, value_name = "FILE")]
     pub geo: Option<PathBuf>,
-    /// The site of each node.
+    /// The site of each node, separated by commas [default: those of the regions, or the first of the matrix]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "geo")]
     pub sites: Option<Vec<String>>,
-    /// What each way takes more, at most, ms.
+    /// What each way between sites takes more, at most, ms
+    #[arg(long, value_name = "MS", requires = "geo")]
     pub jitter_ms: Option<f64>,
-    /// The probability that a packet is lost.
+    /// Probability that a packet between sites is lost, and sent again a round trip later
+    #[arg(long, value_name = "R", requires = "geo")]
     pub loss: Option<f64>,
-    /// What passes one way between two nodes, Mbit/s.
+    /// What passes one way between two nodes, Mbit/s
+    #[arg(long, value_name = "MBIT", requires = "geo")]
     pub bandwidth_mbit: Option<f64>,
 }
 

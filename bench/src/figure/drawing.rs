@@ -1,5 +1,6 @@
 use super::chart::{Axis, Bar, Bars, Line, Lines};
 use super::file::Planned;
+use crate::measurement::ms;
 use crate::{Row, Scenario, SiteRow};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
@@ -102,12 +103,6 @@ fn beside(planned: &Planned, knob: &str) -> String {
     let point = planned.point.iter().filter(|(name, _)| name != knob).cloned().collect();
     let label = Planned { point, ..planned.clone() }.label();
     if label == "all" { String::new() } else { label }
-}
-
-fn ms(us: u64) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // Latencies are below 2^52 µs.
-    let us = us as f64;
-    us / 1e3
 }
 
 fn sites(title: &str, runs: &[Ran]) -> Vec<(String, String)> {

@@ -82,17 +82,17 @@ impl Clients {
             meter.keep_timelines();
         }
         match plan.rate_per_s {
-            Some(rate) => self.arrivals = Some(Arrivals::new(plan, rate, start)),
+            Some(rate) => {
+                let mut arrivals = Arrivals::new(plan, rate, start);
+                // Every client is idle until an operation arrives for it.
+                let homes = self.seats.iter().enumerate();
+                homes.for_each(|(index, client)| arrivals.idle(client.home, index));
+                self.arrivals = Some(arrivals);
+            }
             None => {
                 for index in 0..self.seats.len() {
                     self.begin(index, start).await?;
                 }
-            }
-        }
-        // In an open loop every client is idle until an operation arrives for it.
-        for (index, client) in self.seats.iter().enumerate() {
-            if let Some(arrivals) = &mut self.arrivals {
-                arrivals.idle(client.home, index);
             }
         }
         let mut alarm = Alarm::default();

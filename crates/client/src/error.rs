@@ -29,16 +29,8 @@ pub enum ClientError {
 
 /// Why no node could be reached.
 fn unreached(count: usize, last: &OpenError) -> String {
-    let why = match last {
-        // Ports of other kinds may listen and say nothing.
-        OpenError::Silent { endpoint, open_ms } => format!(
-            "{endpoint} did not answer within {open_ms} ms; is this the client port of a node, and the node neither \
-             overloaded nor stopped?"
-        ),
-        _ => last.to_string(),
-    };
     match count {
-        1 => why,
-        _ => format!("none of {count} addresses could be used; the last one: {why}"),
+        1 => last.to_string(),
+        _ => format!("none of {count} addresses could be used; the last one: {last}"),
     }
 }

@@ -1,4 +1,5 @@
 use crate::{Durability, Endpoint, GeoConfig, ProtocolSpec, from_toml, registry};
+use isegoria_node::RoundTrip;
 use isegoria_runtime::{Limits, Member, Retention, Settings};
 use isegoria_transport::client_port::LocalPort;
 use isegoria_types::{KeyHash, Layout, NodeId, Placement, QuorumSystem, Role, WINDOW_MAX};
@@ -357,6 +358,17 @@ impl ClusterConfig {
             local: LocalPort::default(),
             learner: false,
         })
+    }
+
+    /// The least time from submission to answer at each node, without conflicts and failures, in the unit of
+    /// `round_trip`: see [`isegoria_node::Protocol::limit`].
+    ///
+    /// # Errors
+    /// If the options or the roles break a rule.
+    pub fn limits(&self, round_trip: RoundTrip<'_>) -> Result<Vec<f64>, ConfigFileError> {
+        let (protocol, layout) = (registry::protocol(&self.protocol)?, self.layout()?);
+        let limit = |index| protocol.limit(&layout, &self.options, NodeId::new(index), round_trip);
+        (0..self.nodes.len()).map(limit).collect()
     }
 
     /// What all nodes must have in common for good, as a text that no other configuration has: nodes, and

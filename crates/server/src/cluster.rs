@@ -42,21 +42,8 @@ pub(crate) struct ClusterArgs {
     /// When a write counts as done: fsync, os or memory
     #[arg(long, value_name = "M")]
     durability: Option<String>,
-    /// Emulate the distance between sites: regions (TOML), or round-trip times (CSV)
-    #[arg(long, value_name = "FILE")]
-    geo: Option<PathBuf>,
-    /// The site of each node, separated by commas [default: those of the regions, or the first of the matrix]
-    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "geo")]
-    sites: Option<Vec<String>>,
-    /// What each way between sites takes more, at most, ms
-    #[arg(long, value_name = "MS", requires = "geo")]
-    jitter_ms: Option<f64>,
-    /// Probability that a packet between sites is lost, and sent again a round trip later
-    #[arg(long, value_name = "R", requires = "geo")]
-    loss: Option<f64>,
-    /// What passes one way between two nodes, Mbit/s
-    #[arg(long, value_name = "MBIT", requires = "geo")]
-    bandwidth_mbit: Option<f64>,
+    #[command(flatten)]
+    area: WideArea,
 }
 
 pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
@@ -100,19 +87,11 @@ pub(crate) async fn run(args: ClusterArgs) -> Result<ExitCode, Failure> {
     loop {
         tokio::select! {
             () = &mut stop => break,
-            (name, how) = cluster.exited() => complain(format_args!("node={name} died: {}", cause(&how))),
+            (name, how) = cluster.exited() => complain(format_args!("node={name} died: {how}")),
         }
     }
     cluster.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// How a node ended, without the last line of its log if that only tells of good days.
-fn cause(how: &str) -> &str {
-    match how.split_once("; last line of ") {
-        Some((end, line)) if [" INFO ", " DEBUG ", " TRACE "].iter().any(|level| line.contains(level)) => end,
-        _ => how,
-    }
 }
 
 /// What to run. The data directory is given unless the configuration names it.
@@ -140,14 +119,7 @@ fn configuration(args: &ClusterArgs, data_dir: Option<PathBuf>) -> Result<Cluste
         config.durability =
             durability.parse::<Durability>().map_err(|error| Failure::usage(error.to_string()))?;
     }
-    let area = WideArea {
-        geo: args.geo.clone(),
-        sites: args.sites.clone(),
-        jitter_ms: args.jitter_ms,
-        loss: args.loss,
-        bandwidth_mbit: args.bandwidth_mbit,
-    };
-    if let Some(geo) = area.place(config.nodes.len())? {
+    if let Some(geo) = args.area.clone().place(config.nodes.len())? {
         config.geo = Some(geo);
     }
     config.check()?;
@@ -161,17 +133,4 @@ fn describe(node: &NodeProcess) -> String {
     };
     let ports = port("client", &node.client) + &port("resp", &node.resp) + &port("admin", &node.admin);
     format!("node={} pid={} peer={}{ports} data={}", node.name, node.pid, node.peer, node.data_dir.display())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cause;
-
-    #[test]
-    fn only_what_may_be_a_cause_is_told_as_one() {
-        assert_eq!(cause("signal 9; last line of n3.log: 2026-01-01  INFO isegoria: link up"), "signal 9");
-        for how in ["exit code 1", "exit code 1; last line of n3.log: isegoria: syncing the log failed"] {
-            assert_eq!(cause(how), how);
-        }
-    }
 }

@@ -112,20 +112,7 @@ impl<P: Protocol> World<P> {
         if let Some((number, frozen)) = out.write.take() {
             self.write_snapshot(own, number, frozen);
         }
-        let propose = out.propose.take().map(Input::submit_alone);
-        let cut = out.cut.take().map(Input::Cut);
-        let blocked = out.blocked.drain(..).map(Input::Blocked);
-        let executed = out.executed.take().map(Input::Executed);
-        let collect = out.collect.take().map(Input::Collect);
-        let learned = std::mem::take(&mut out.learned).into_iter();
-        let inputs: Vec<Input<P::Node>> = executed
-            .into_iter()
-            .chain(collect)
-            .chain(cut)
-            .chain(propose)
-            .chain(blocked)
-            .chain(learned.map(|(order, batch)| Input::Learned(order, batch)))
-            .collect();
+        let inputs: Vec<Input<P::Node>> = inputs_of(&mut out);
         inputs.into_iter().try_for_each(|input| self.step(own, input))
     }
 
@@ -286,6 +273,24 @@ impl<P: Protocol> World<P> {
             }
         }
     }
+}
+
+/// What the node is told of what its replica did, in order.
+pub(crate) fn inputs_of<N: Node>(out: &mut ReplicaOutbox) -> Vec<Input<N>> {
+    let propose = out.propose.take().map(Input::submit_alone);
+    let cut = out.cut.take().map(Input::Cut);
+    let blocked = out.blocked.drain(..).map(Input::Blocked);
+    let executed = out.executed.take().map(Input::Executed);
+    let collect = out.collect.take().map(Input::Collect);
+    let learned = std::mem::take(&mut out.learned).into_iter();
+    executed
+        .into_iter()
+        .chain(collect)
+        .chain(cut)
+        .chain(propose)
+        .chain(blocked)
+        .chain(learned.map(|(order, batch)| Input::Learned(order, batch)))
+        .collect()
 }
 
 fn describe<M: std::fmt::Debug>(wire: &Wire<M>) -> String {

@@ -9,6 +9,7 @@
 //! (the seeded simulator does that), a link has no bandwidth, and the frames in which messages travel together are not
 //! modelled, so that a fixed time a message is the mean over them.
 
+use crate::hosts::inputs_of;
 use bytes::Bytes;
 use isegoria_kv::Kv;
 use isegoria_machine::{Erased, Machine, Relation};
@@ -423,15 +424,7 @@ impl<P: Protocol> Wide<P> {
             self.hosts[own.index()].beside.on_message(own, progress, &mut more);
             self.after_replica(own, more);
         }
-        let executed = out.executed.take().map(Input::Executed);
-        let collect = out.collect.take().map(Input::Collect);
-        let cut = out.cut.take().map(Input::Cut);
-        let propose = out.propose.take().map(Input::submit_alone);
-        let blocked = std::mem::take(&mut out.blocked).into_iter().map(Input::Blocked);
-        let learned = std::mem::take(&mut out.learned).into_iter();
-        let inputs = executed.into_iter().chain(collect).chain(cut).chain(propose).chain(blocked);
-        let inputs: Vec<Input<P::Node>> =
-            inputs.chain(learned.map(|(order, batch)| Input::Learned(order, batch))).collect();
+        let inputs: Vec<Input<P::Node>> = inputs_of(&mut out);
         inputs.into_iter().for_each(|input| self.step(own, input));
     }
 

@@ -42,7 +42,10 @@ pub enum OpenError {
         endpoint: Endpoint,
     },
     /// Nothing heard.
-    #[error("{endpoint} did not answer within {open_ms} ms; is the node overloaded or stopped?")]
+    #[error(
+        "{endpoint} did not answer within {open_ms} ms; is this the client port of a node, and the node neither \
+         overloaded nor stopped?"
+    )]
     Silent {
         /// Where.
         endpoint: Endpoint,
