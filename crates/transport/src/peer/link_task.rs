@@ -90,6 +90,8 @@ async fn connect(shared: &Shared) -> Result<(Connection, Welcome, Duration), Los
         let stream = dial(&link.endpoint).await?;
         let mut config = Config::default();
         config.max_in_flight_requests = CALLS_MAX;
+        // As many: a call that had to wait for its place could be overtaken by a later one.
+        config.pending_request_buffer = CALLS_MAX;
         let client = tarpc::client::new(config, caller_transport(stream, link.options.frame_bytes_max));
         let dispatch = client.dispatch;
         // Errors show in the calls; tarpc's own log line could not be limited.
@@ -154,7 +156,8 @@ impl<'a> Carrier<'a> {
     async fn run(mut self) -> Lost {
         let shared = self.shared;
         let options = shared.link.options;
-        // New calls are polled first in, first out, and a call queues itself in its first poll.
+        // New calls are polled first in, first out, and a call queues itself in its first poll: it never has
+        // to wait for a place, nor for tokio's next turn.
         let mut calls = FuturesUnordered::new();
         let mut heartbeat = interval(options.heartbeat_ms);
         let mut silent_ms = 0;
@@ -162,7 +165,9 @@ impl<'a> Carrier<'a> {
         let mut lingering = false;
         loop {
             loop {
-                while let Some(parcel) = self.road.take() {
+                while calls.len() < CALLS_MAX
+                    && let Some(parcel) = self.road.take()
+                {
                     calls.push(self.call(parcel));
                 }
                 if calls.len() >= options.window_max {
@@ -185,7 +190,7 @@ impl<'a> Carrier<'a> {
                 }
                 _ = &mut self.connection.dispatch => return RpcError::Shutdown.into(),
                 () = shared.flushed.notified() => {}
-                () = self.road.arrival() => {}
+                () = self.road.arrival(), if calls.len() < CALLS_MAX => {}
                 () = &mut linger, if lingering => {
                     lingering = false;
                     if calls.len() < CALLS_MAX && let Some(parcel) = self.take() {
@@ -231,10 +236,12 @@ impl<'a> Carrier<'a> {
         let byte_count = frames.len();
         self.shared.call_count.fetch_add(1, Ordering::Relaxed);
         let (caller, context) = (self.connection.caller.clone(), deadline(self.silence));
-        async move {
+        // A call that tokio made wait for the next turn, because this one has done much, would be
+        // overtaken by those behind it.
+        tokio::task::unconstrained(async move {
             let outcome = caller.call(context, PeerRequest::Deliver { frames }).await;
             Answer { frame_count, byte_count, outcome }
-        }
+        })
     }
 
     fn settle(&mut self, answer: Answer) -> Result<(), Lost> {
