@@ -85,6 +85,11 @@ With --cap-cpu each node is in a cgroup of its own (version 1 or 2; needs the ri
 that share of one processor, handed out every 10 ms; the load is outside. So the node that has most to do saturates first,
 as on a machine of its own. Where there are no cgroups that is said, and nothing is capped.
 
+With --references redis,etcd a Debian redis-server and etcd run in the same way: the same clients, keys, values, shares of
+processors, and links (their connections go over ports of this process, which holds bytes back). Redis is one server that
+takes everything, and one that follows it at each other node; etcd has a member at each node, n1 leads, and every write is
+synced whatever --durability says. Their rows say what an answer means there. What is not installed is left out, by name.
+
 Protocols (isegoria protocols lists them; options follow a colon):
   multipaxos   multipaxos:leader=2   multipaxos:phase1=3,phase2=1   simple-bpaxos:quorum=grid-2x3
   simple-bpaxos:apart=2 (two nodes lead and execute, the others are the dependency service and the acceptors)
@@ -96,6 +101,7 @@ Examples:
   isegoria bench --nodes 5 --clients 1000 --conflict 0.02 --durability memory
   isegoria bench --protocols multipaxos:leader=2,simple-bpaxos --batch 1 --repeat 3
   isegoria bench --nodes 5 --cap-cpu 0.25 --batch 1 --durability memory --clients 1280
+  isegoria bench --protocols multipaxos,epaxos --references redis,etcd
   isegoria bench --rate 20000 --clients 3000 --workload ycsb-a
   isegoria bench --config configs/workloads/atlas20.toml --duration 30 --json
   isegoria bench --clients 10 --geo configs/regions/epaxos13.toml --crash n2@5

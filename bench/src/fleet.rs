@@ -1,7 +1,8 @@
 use crate::BenchError;
 use crate::history::{Clock, Files};
 use crate::load::{HistoryPlan, LoadLine, LoadPlan, LoadResult, Seats, WindowEdge};
-use crate::{Scenario, cpu};
+use crate::reference::ReferenceCluster;
+use crate::{Reference, Scenario, cpu};
 use isegoria::{ClusterConfig, NodeConfig};
 use isegoria_types::{NodeId, Role};
 use std::path::{Path, PathBuf};
@@ -208,6 +209,7 @@ pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan
         seats.rotate_left(process % homes.len());
         plans.push(LoadPlan {
             seats,
+            reference: None,
             first_client,
             workload: scenario.workload,
             conflict: scenario.conflict,
@@ -224,6 +226,16 @@ pub(crate) fn plans(scenario: &Scenario, config: &ClusterConfig) -> Vec<LoadPlan
         first_client += clients;
     }
     plans
+}
+
+/// Has every load process ask a reference instead of nodes of ours.
+pub(crate) fn ask(plans: &mut [LoadPlan], reference: Reference, cluster: &ReferenceCluster) {
+    for plan in plans {
+        plan.reference = Some(reference);
+        for seats in &mut plan.seats {
+            seats.endpoint = cluster.endpoint(seats.node.index()).clone();
+        }
+    }
 }
 
 /// Has every load process record its part of the history that goes to `target`.

@@ -1,4 +1,4 @@
-use crate::{BenchError, Crash, ProtocolList, Workload};
+use crate::{BenchError, Crash, ProtocolList, Reference, Workload};
 use isegoria::{Durability, from_toml};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,10 @@ pub struct Knobs {
     /// Protocols, separated by commas; all that are built in, if left out
     #[arg(long, value_name = "A,B")]
     pub protocols: Option<ProtocolList>,
+    /// Systems of others to run in the same way, separated by commas: redis, etcd; one that is not installed is left
+    /// out, by name [default: none]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub references: Option<Vec<Reference>>,
     /// Number of node processes [default: 3]
     #[arg(long, value_name = "N")]
     pub nodes: Option<usize>,
@@ -18,26 +22,26 @@ pub struct Knobs {
     #[arg(long, value_name = "C")]
     pub clients: Option<usize>,
     /// How long is measured, s [default: 10]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub duration: Option<f64>,
     /// How long the load runs before that, s [default: 2]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub warm_up: Option<f64>,
     /// Operations a second in all, arriving by chance whatever was answered (an open loop), at most --clients of them
     /// outstanding [default: each client begins the next one when the last has ended]
-    #[arg(long, value_name = "OPS")]
+    #[arg(long, value_name = "OPS", allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// epaxos13, atlas20, zipf or ycsb-a to ycsb-f, with options after a colon [default: epaxos13]
     #[arg(long, value_name = "W")]
     pub workload: Option<Workload>,
     /// Conflict probability, 0 to 1 [default: 0]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub conflict: Option<f64>,
     /// Size of a value, bytes [default: 100]
     #[arg(long, value_name = "BYTES")]
     pub payload: Option<usize>,
     /// Share of the operations that are reads, 0 to 1; with --history only [default: 0.5]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub reads: Option<f64>,
     /// The most commands that one vertex or slot may carry; 1 is no batching [default: 128]
     #[arg(long, value_name = "B")]
@@ -53,20 +57,20 @@ pub struct Knobs {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub sites: Option<Vec<String>>,
     /// What each way between sites takes more, at most, ms [default: 0]
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub jitter_ms: Option<f64>,
     /// Probability that a packet between sites is lost, and sent again a round trip later [default: 0]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub loss: Option<f64>,
     /// What passes one way between two nodes, Mbit/s [default: no limit]
-    #[arg(long, value_name = "MBIT")]
+    #[arg(long, value_name = "MBIT", allow_negative_numbers = true)]
     pub bandwidth_mbit: Option<f64>,
     /// What each node may use of one processor, such as 0.25, by a cgroup of its own [default: no limit]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     pub cap_cpu: Option<f64>,
     /// Start no processes: run the same nodes and clients in virtual time, where each message that is read or written
     /// takes its node's processor so many µs
-    #[arg(long, value_name = "US")]
+    #[arg(long, value_name = "US", allow_negative_numbers = true)]
     pub simulate: Option<f64>,
     /// Kill this node so many seconds into the measured window, or stop it without a word to anybody (n2@5:silent), and
     /// tell what each second was like
@@ -110,6 +114,7 @@ impl Knobs {
     pub fn or(self, other: Knobs) -> Knobs {
         Knobs {
             protocols: self.protocols.or(other.protocols),
+            references: self.references.or(other.references),
             nodes: self.nodes.or(other.nodes),
             clients: self.clients.or(other.clients),
             duration: self.duration.or(other.duration),

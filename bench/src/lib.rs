@@ -39,6 +39,7 @@ mod operation;
 pub mod plan;
 mod progress;
 mod protocol_list;
+mod reference;
 mod report;
 /// `isegoria report`: one page of result folders.
 pub mod report_page;
@@ -64,6 +65,7 @@ pub use knobs::Knobs;
 pub use load::Second;
 pub use measurement::{CpuUs, LatencyUs, Measurement};
 pub use protocol_list::ProtocolList;
+pub use reference::Reference;
 pub use report::{Links, METHOD, METHOD_CAP, METHOD_GEO, METHOD_SIMULATED, Row, SiteRow, Spread};
 pub(crate) use runner::print;
 pub use runner::run;

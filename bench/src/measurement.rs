@@ -47,6 +47,8 @@ pub(crate) struct Raw {
     pub(crate) servers_us_per_s: Option<Vec<f64>>,
     /// The nodes' counters, from their start to their end.
     pub(crate) stats: Vec<(String, Option<Stats>)>,
+    /// How late an emulated distance was, where neither loads nor nodes are what holds back.
+    pub(crate) links: Option<LatenessSummary>,
 }
 
 /// One run of one protocol.
@@ -102,6 +104,9 @@ pub(crate) struct Traits {
 }
 
 impl Traits {
+    /// Those of what is no protocol of ours.
+    pub(crate) const NONE: Traits = Traits { has_dependencies: false, has_fast_path: false };
+
     /// Those of a protocol.
     pub(crate) fn of(spec: &ProtocolSpec, nodes: usize) -> Result<Traits, BenchError> {
         let protocol = isegoria::protocol(&spec.name)?;
@@ -155,7 +160,7 @@ impl Measurement {
             commit_us_by_node.extend(histogram::percentiles(&at_node).map(|us| (node.clone(), us)));
         }
         let links = raw.loads.iter().filter_map(|load| load.link_lateness);
-        let link_lateness = latest(links.chain(stats.iter().map(|stats| stats.lateness)));
+        let link_lateness = latest(links.chain(stats.iter().map(|stats| stats.lateness)).chain(raw.links));
         let send_lateness = latest(raw.loads.iter().filter_map(|load| load.send_lateness));
         let measurement = Measurement {
             completed,
@@ -244,6 +249,7 @@ pub(crate) mod tests {
             loads: vec![load(0, &[100, 200, 300, 400], Some(40)), load(1, &[500, 600, 700, 800], Some(40))],
             servers_us_per_s: Some(vec![30.0, 10.0]),
             stats: vec![("n1".to_owned(), Some(stats(2))), ("n2".to_owned(), Some(stats(4)))],
+            links: None,
         }
     }
 
@@ -272,12 +278,12 @@ pub(crate) mod tests {
             loads: vec![load(0, &[], None)],
             servers_us_per_s: None,
             stats: vec![("n1".to_owned(), None)],
+            links: None,
         };
         let (found, _) = Measurement::new(raw, GRAPH).unwrap();
         assert_eq!(found.cpu_us_per_command, CpuUs::default());
         assert_eq!((found.conflict_measured, found.fast_path_ratio), (None, None));
-        let leader_based = Traits { has_dependencies: false, has_fast_path: false };
-        let (found, _) = Measurement::new(super::tests::raw(), leader_based).unwrap();
+        let (found, _) = Measurement::new(super::tests::raw(), Traits::NONE).unwrap();
         assert_eq!((found.conflict_measured, found.fast_path_ratio), (None, None));
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Operation {
     Scan(Range<u64>),
     /// Reads a value, then writes it: two commands, one after the other.
     ReadModifyWrite(u64),
+    /// Writes the same value to all of these keys: what is there before anything is measured.
+    PutAll(Range<u64>),
 }
 
 /// Chooses the operations of one client: the same ones for the same seed and client.
@@ -61,18 +63,13 @@ impl OperationChooser {
 #[derive(Debug)]
 pub(crate) struct OperationEncoder {
     puts: PutEncoder,
-    payload_bytes: usize,
     value: Bytes,
 }
 
 impl OperationEncoder {
     pub(crate) fn new(payload_bytes: usize, seed: u64) -> OperationEncoder {
         let puts = PutEncoder::new(payload_bytes, seed);
-        OperationEncoder { value: puts.value(), puts, payload_bytes }
-    }
-
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.payload_bytes
+        OperationEncoder { value: puts.value(), puts }
     }
 
     /// The command of an operation; of a read-modify-write the read.
@@ -81,12 +78,10 @@ impl OperationEncoder {
             Operation::Put(key) => self.puts.put(*key),
             Operation::Get(key) | Operation::ReadModifyWrite(key) => encoded(&Op::Get(name(*key))),
             Operation::Scan(keys) => encoded(&Op::MultiGet(keys.clone().map(name).collect())),
+            Operation::PutAll(keys) => {
+                encoded(&Op::MultiPut(keys.clone().map(|key| (name(key), self.value.clone())).collect()))
+            }
         }
-    }
-
-    /// One command that writes all of these keys.
-    pub(crate) fn put_all(&mut self, keys: Range<u64>) -> Bytes {
-        encoded(&Op::MultiPut(keys.map(|key| (name(key), self.value.clone())).collect()))
     }
 }
 
@@ -113,6 +108,6 @@ mod tests {
         }
         assert_eq!(decode(encoder.encode(&Operation::Scan(3..5))), Op::MultiGet(vec![name(3), name(4)]));
         let all = Op::MultiPut(vec![(name(1), value.clone()), (name(2), value)]);
-        assert_eq!(decode(encoder.put_all(1..3)), all);
+        assert_eq!(decode(encoder.encode(&Operation::PutAll(1..3))), all);
     }
 }

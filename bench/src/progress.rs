@@ -16,7 +16,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(scenario: &Scenario) -> Progress {
-        Progress::of(scenario.repeat * scenario.protocols.len(), scenario.warm_up + scenario.duration)
+        let subjects = scenario.protocols.len() + scenario.references.len();
+        Progress::of(scenario.repeat * subjects, scenario.warm_up + scenario.duration)
     }
 
     /// So many runs of so many seconds.

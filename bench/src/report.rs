@@ -1,5 +1,5 @@
 use crate::scenario::is_zero;
-use crate::{CpuUs, Crash, LatencyUs, Measurement, Scenario, measurement};
+use crate::{CpuUs, Crash, LatencyUs, Measurement, Reference, Scenario, measurement};
 use isegoria::GeoConfig;
 use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
@@ -21,6 +21,9 @@ pub const METHOD_CAP: &str = "cpu-cap";
 pub struct Row {
     /// The protocol with its options, as it was asked for.
     pub protocol: String,
+    /// What is said of a system of others; none of our own protocols.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceRow>,
     /// Number of nodes.
     pub nodes: usize,
     /// Number of clients, in all.
@@ -95,6 +98,15 @@ pub struct Row {
     pub spread: Spread,
     /// Each repetition.
     pub repetitions: Vec<Measurement>,
+}
+
+/// A system of others, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceRow {
+    /// The program and its version.
+    pub version: String,
+    /// What its answer means.
+    pub promise: String,
 }
 
 /// Links of emulated length.
@@ -182,6 +194,7 @@ impl Row {
         }
         Row {
             protocol,
+            reference: None,
             nodes: scenario.nodes,
             clients: scenario.clients,
             workload: scenario.workload.to_string(),
@@ -225,6 +238,24 @@ impl Row {
             repeat: repetitions.len(),
             spread: all.spread(),
             repetitions,
+        }
+    }
+
+    /// The row of a system of others.
+    pub(crate) fn of_reference(
+        scenario: &Scenario,
+        reference: Reference,
+        limits_us: Option<Vec<f64>>,
+        repetitions: Vec<Measurement>,
+    ) -> Row {
+        let told = ReferenceRow {
+            version: reference.version().unwrap_or_default(),
+            promise: reference.promise().to_owned(),
+        };
+        Row {
+            reference: Some(told),
+            durability: reference.durability(scenario.durability).to_string(),
+            ..Row::new(scenario, (reference.to_string(), limits_us), repetitions)
         }
     }
 }

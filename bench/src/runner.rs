@@ -2,9 +2,11 @@ use crate::args::BenchCommand;
 use crate::cap::CpuCap;
 use crate::fleet::{self, Fleet, Loaded};
 use crate::history::with_words;
+use crate::load::LoadPlan;
 use crate::local_cluster::{Launch, LocalCluster, take_free_endpoints};
 use crate::measurement::{Raw, Traits};
 use crate::progress::Progress;
+use crate::reference::{self, Reference, ReferenceCluster};
 use crate::results::{Contents, Folder, file_stem};
 use crate::{
     BenchArgs, BenchError, Crash, Environment, Measurement, Row, Scenario, cap, diff, figure, simulated,
@@ -12,6 +14,7 @@ use crate::{
 };
 use hdrhistogram::Histogram;
 use isegoria::{ClusterConfig, Durability, ProtocolSpec};
+use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,7 +37,7 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
         None => {}
     }
     let mut scenario = args.scenario()?;
-    let uncapped = cap::give_up_if_impossible(&mut scenario);
+    let notes = cap::give_up_if_impossible(&mut scenario) + &reference::leave_out_missing(&mut scenario);
     let data_dir = args.data_dir.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&data_dir)
         .map_err(BenchError::io(format!("making the data directory {}", data_dir.display())))?;
@@ -59,11 +62,12 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
         histograms: &histograms,
     })?;
     let text = if args.json {
+        eprint!("{notes}");
         serde_json::to_string_pretty(&rows).expect("figures are JSON") + "\n"
     } else {
         let path = folder.path();
         let warning = warning(&scenario, &environment, args.history.is_some());
-        format!("{}{uncapped}{warning}kept in {}\n", table::table(&rows), path.display())
+        format!("{}{notes}{warning}kept in {}\n", table::table(&rows), path.display())
     };
     print(&text)?;
     let empty = |row: &&Row| row.repetitions.iter().any(|one| one.completed == 0);
@@ -133,20 +137,27 @@ impl<'a> Runner<'a> {
     }
 
     async fn run_each(&mut self) -> Result<Vec<(Row, Latencies)>, BenchError> {
-        let protocols: Vec<&ProtocolSpec> = self.scenario.protocols.iter().collect();
-        let mut measured: Vec<(Vec<Measurement>, Latencies)> = vec![Default::default(); protocols.len()];
-        for repetition in 1..=self.scenario.repeat {
-            for (spec, (measurements, latencies)) in protocols.iter().zip(&mut measured) {
-                self.progress.begin(&spec.to_string());
-                let history = self.history_file(spec, repetition);
-                let (measurement, histogram) = self.run_one(spec, history).await?;
+        let scenario = self.scenario;
+        let protocols = scenario.protocols.iter().map(Subject::Protocol);
+        let references = scenario.references.iter().copied().map(Subject::Reference);
+        let subjects: Vec<Subject<'_>> = protocols.chain(references).collect();
+        let mut measured: Vec<(Vec<Measurement>, Latencies)> = vec![Default::default(); subjects.len()];
+        for repetition in 1..=scenario.repeat {
+            for (subject, (measurements, latencies)) in subjects.iter().zip(&mut measured) {
+                self.progress.begin(&subject.to_string());
+                let (measurement, histogram) = match subject {
+                    Subject::Protocol(spec) => {
+                        let history = self.history_file(spec, repetition);
+                        self.run_one(spec, history).await?
+                    }
+                    Subject::Reference(reference) => self.run_reference(*reference).await?,
+                };
                 latencies.push((histogram, Duration::from_secs_f64(measurement.window_s)));
                 measurements.push(measurement);
             }
         }
-        let rows = protocols.iter().zip(measured).map(|(spec, (measurements, latencies))| {
-            let protocol = (spec.to_string(), self.scenario.limits_us(spec)?);
-            Ok((Row::new(self.scenario, protocol, measurements), latencies))
+        let rows = subjects.iter().zip(measured).map(|(subject, (measurements, latencies))| {
+            Ok((subject.row(scenario, measurements)?, latencies))
         });
         rows.collect()
     }
@@ -168,10 +179,7 @@ impl<'a> Runner<'a> {
         if let Some(service_us) = self.scenario.simulate {
             return simulated::run(self.scenario, spec, service_us);
         }
-        let dir = tempfile::Builder::new()
-            .prefix("isegoria-bench-")
-            .tempdir_in(self.data_dir)
-            .map_err(BenchError::io(format!("making a directory in {}", self.data_dir.display())))?;
+        let dir = self.directory()?;
         let config = with_free_endpoints(self.scenario.cluster(spec, dir.path())?)?;
         let cap = self.cap()?;
         let launch = |index| Launch {
@@ -186,23 +194,70 @@ impl<'a> Runner<'a> {
         let protocol = spec.to_string();
         let mut cluster =
             started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
-        let outcome = self.measure(&mut cluster, &config, history).await;
+        let mut plans = fleet::plans(self.scenario, &config);
+        let parts =
+            history.map(|target| fleet::record(&mut plans, target, self.scenario.reads)).transpose()?;
+        let processes: Vec<u32> = cluster.nodes().iter().map(|node| node.pid).collect();
+        let (begun, crash) = (Notify::new(), self.scenario.crash.clone());
+        let died = watch(&mut cluster, crash.as_ref(), &begun);
+        let outcome = self.measure((&processes, &plans, dir.path()), died, &begun).await;
+        let logs: Vec<(String, PathBuf)> =
+            cluster.nodes().iter().map(|node| (node.name.clone(), node.log_file.clone())).collect();
         if let Some(crash) = self.scenario.crash.as_ref().filter(|crash| crash.is_silent) {
             // What stands still does not stop.
             cluster.kill(&crash.node).await;
         }
         let stats = cluster.stop().await;
         drop(cap);
-        let Loaded { loads, servers_us_per_s } = match outcome {
-            Ok(Ended::Loaded(loaded)) => loaded,
-            Ok(Ended::NodeDied { node, how, log }) => {
+        let Loaded { loads, servers_us_per_s } = match outcome? {
+            Ended::Loaded(loaded) => loaded,
+            Ended::NodeDied { node, how } => {
                 keep(dir);
+                let log = logs.into_iter().find(|(name, _)| *name == node).map(|(_, log)| log);
+                return Err(BenchError::NodeDied { protocol, node, how, log: log.unwrap_or_default() });
+            }
+        };
+        parts.map_or(Ok(()), |parts| parts.merge())?;
+        let traits = Traits::of(spec, self.scenario.nodes)?;
+        Measurement::new(Raw { loads, servers_us_per_s, stats, links: None }, traits)
+    }
+
+    /// One run of a system of others on fresh processes.
+    async fn run_reference(
+        &mut self,
+        reference: Reference,
+    ) -> Result<(Measurement, Histogram<u64>), BenchError> {
+        let dir = self.directory()?;
+        let config = with_free_endpoints(self.scenario.led_cluster(dir.path())?)?;
+        let cap = self.cap()?;
+        let protocol = reference.to_string();
+        let started = tokio::select! {
+            started = ReferenceCluster::start(reference, self.scenario, &config, cap.as_ref()) => started,
+            () = self.interrupts.next() => return Err(BenchError::Interrupted),
+        };
+        let mut cluster =
+            started.map_err(|source| BenchError::Cluster { protocol: protocol.clone(), source })?;
+        let mut plans = fleet::plans(self.scenario, &config);
+        fleet::ask(&mut plans, reference, &cluster);
+        let processes = cluster.processes();
+        let outcome = self.measure((&processes, &plans, dir.path()), cluster.exited(), &Notify::new()).await;
+        let Loaded { loads, servers_us_per_s } = match outcome? {
+            Ended::Loaded(loaded) => loaded,
+            Ended::NodeDied { node, how } => {
+                keep(dir);
+                let log = cluster.log_of(&node);
                 return Err(BenchError::NodeDied { protocol, node, how, log });
             }
-            Err(error) => return Err(error),
         };
-        let traits = Traits::of(spec, self.scenario.nodes)?;
-        Measurement::new(Raw { loads, servers_us_per_s, stats }, traits)
+        let links = cluster.stop().await;
+        drop(cap);
+        Measurement::new(Raw { loads, servers_us_per_s, stats: Vec::new(), links }, Traits::NONE)
+    }
+
+    /// Where the processes of a run keep what they keep.
+    fn directory(&self) -> Result<TempDir, BenchError> {
+        let new = tempfile::Builder::new().prefix("isegoria-bench-").tempdir_in(self.data_dir);
+        new.map_err(BenchError::io(format!("making a directory in {}", self.data_dir.display())))
     }
 
     /// Groups with a share of a processor for each node, if that was asked for.
@@ -211,38 +266,54 @@ impl<'a> Runner<'a> {
         self.scenario.cap_cpu.map(new).transpose().map_err(BenchError::io("making a cgroup for a node"))
     }
 
-    /// Puts the load on the cluster, unless a node dies or the user has enough.
+    /// Puts the load of `plans` on these processes, unless one of them dies or the user has enough. What load
+    /// processes log goes to `dir`.
     async fn measure(
         &mut self,
-        cluster: &mut LocalCluster,
-        config: &ClusterConfig,
-        history: Option<PathBuf>,
+        (processes, plans, dir): (&[u32], &[LoadPlan], &Path),
+        died: impl Future<Output = (String, String)>,
+        begun: &Notify,
     ) -> Result<Ended, BenchError> {
-        let processes: Vec<u32> = cluster.nodes().iter().map(|node| node.pid).collect();
-        let mut plans = fleet::plans(self.scenario, config);
-        let parts = match history {
-            Some(target) => Some(fleet::record(&mut plans, target, self.scenario.reads)?),
-            None => None,
-        };
         let Runner { executable, scenario, progress, interrupts, .. } = self;
-        let begun = Notify::new();
         let load = async {
-            let fleet = Fleet::start(executable, &config.data_dir, &plans).await?;
-            fleet.run(&processes, scenario, |done| progress.tick(done), &begun).await
+            let fleet = Fleet::start(executable, dir, plans).await?;
+            fleet.run(processes, scenario, |done| progress.tick(done), begun).await
         };
-        let crash = scenario.crash.as_ref();
-        let (node, how) = tokio::select! {
-            loaded = load => {
-                let loaded = loaded?;
-                parts.map_or(Ok(()), |parts| parts.merge())?;
-                return Ok(Ended::Loaded(loaded));
+        tokio::select! {
+            loaded = load => loaded.map(Ended::Loaded),
+            () = interrupts.next() => Err(BenchError::Interrupted),
+            (node, how) = died => Ok(Ended::NodeDied { node, how }),
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Protocol(&'a ProtocolSpec),
+    Reference(Reference),
+}
+
+impl Subject<'_> {
+    fn row(&self, scenario: &Scenario, measurements: Vec<Measurement>) -> Result<Row, BenchError> {
+        Ok(match self {
+            Subject::Protocol(spec) => {
+                Row::new(scenario, (spec.to_string(), scenario.limits_us(spec)?), measurements)
             }
-            () = interrupts.next() => return Err(BenchError::Interrupted),
-            died = watch(cluster, crash, &begun) => died,
-        };
-        let log = cluster.nodes().iter().find(|process| process.name == node);
-        let log = log.map(|process| process.log_file.clone()).unwrap_or_default();
-        Ok(Ended::NodeDied { node, how, log })
+            Subject::Reference(reference) => {
+                let limits_us = scenario.reference_limits_us(*reference)?;
+                Row::of_reference(scenario, *reference, limits_us, measurements)
+            }
+        })
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Protocol(spec) => spec.fmt(f),
+            Subject::Reference(reference) => reference.fmt(f),
+        }
     }
 }
 
@@ -268,7 +339,7 @@ async fn watch(cluster: &mut LocalCluster, crash: Option<&Crash>, begun: &Notify
 /// How a load ended.
 enum Ended {
     Loaded(Loaded),
-    NodeDied { node: String, how: String, log: PathBuf },
+    NodeDied { node: String, how: String },
 }
 
 /// SIGINT and SIGTERM, remembered from the beginning: none is missed while nobody waits.

@@ -1,6 +1,6 @@
 use crate::cap::CAP_RANGE;
 use crate::generator::CLIENTS_MAX;
-use crate::{BenchError, Crash, Knobs, ProtocolList, WideArea, Workload, descriptors};
+use crate::{BenchError, Crash, Knobs, ProtocolList, Reference, WideArea, Workload, descriptors};
 use isegoria::{ClusterConfig, Durability, GeoConfig, ProtocolSpec};
 use isegoria_types::{NODE_COUNT_MAX, NodeId};
 use serde::Serialize;
@@ -31,6 +31,9 @@ pub struct Scenario {
     pub name: String,
     /// What is compared.
     pub protocols: ProtocolList,
+    /// Systems of others beside them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
     /// Number of node processes.
     pub nodes: usize,
     /// Number of clients, in all.
@@ -117,6 +120,7 @@ impl Scenario {
         let scenario = Scenario {
             name: knobs.name.unwrap_or_else(|| format!("{}-n{nodes}-c{clients}{far}", workload.name())),
             protocols: knobs.protocols.unwrap_or_else(ProtocolList::all),
+            references: knobs.references.unwrap_or_default(),
             nodes,
             clients,
             duration: knobs.duration.unwrap_or(10.0),
@@ -191,14 +195,8 @@ impl Scenario {
         if let Some(service_us) = self.simulate {
             self.check_simulated(service_us)?;
         }
-        if let Some(crash) = &self.crash {
-            if self.repeat > 1 || processes > 1 {
-                return refuse("crash: give one load process, and measure each protocol once".to_owned());
-            }
-            if crash.at_s >= self.duration {
-                return refuse(format!("crash = {crash}: the window ends after {} s", self.duration));
-            }
-        }
+        self.check_crash()?;
+        self.check_references()?;
         if self.repeat == 0 {
             return refuse("repeat = 0: measure at least once".to_owned());
         }
@@ -213,6 +211,41 @@ impl Scenario {
             self.cluster(spec, Path::new("data"))?;
         }
         Ok(())
+    }
+
+    /// A crash needs a run of its own, and a window that it falls into.
+    fn check_crash(&self) -> Result<(), BenchError> {
+        let Some(crash) = &self.crash else { return Ok(()) };
+        if self.repeat > 1 || self.load_processes > 1 {
+            let sentence = "crash: give one load process, and measure each protocol once";
+            return Err(BenchError::Usage(sentence.to_owned()));
+        }
+        if crash.at_s >= self.duration {
+            let sentence = format!("crash = {crash}: the window ends after {} s", self.duration);
+            return Err(BenchError::Usage(sentence));
+        }
+        Ok(())
+    }
+
+    /// What systems of others cannot do here.
+    fn check_references(&self) -> Result<(), BenchError> {
+        let Some(first) = self.references.first() else { return Ok(()) };
+        let stray = [
+            ("simulate", self.simulate.is_some()),
+            ("crash", self.crash.is_some()),
+            ("history", self.reads > 0.0),
+        ];
+        if let Some((name, _)) = stray.into_iter().find(|(_, given)| *given) {
+            let sentence = format!("references: {first} does not go with {name}; leave one of them out");
+            return Err(BenchError::Usage(sentence));
+        }
+        let twice = |(index, one): (usize, &Reference)| self.references[..index].contains(one);
+        match self.references.iter().enumerate().find(|(index, one)| twice((*index, one))) {
+            Some((_, one)) => Err(BenchError::Usage(format!(
+                "references: {one} is named twice; use --repeat to measure it more than once"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// What virtual time has no room for.
@@ -276,6 +309,24 @@ impl Scenario {
         Ok(config)
     }
 
+    /// The cluster whose nodes' ports a reference takes: that of a protocol which n1 leads, at whose nodes all clients
+    /// are answered.
+    ///
+    /// # Errors
+    /// If the nodes, the batch or the payload do not fit.
+    pub(crate) fn led_cluster(&self, data_dir: &Path) -> Result<ClusterConfig, BenchError> {
+        self.cluster(&led_by_first(), data_dir)
+    }
+
+    /// As [`Scenario::limits_us`], of a reference.
+    ///
+    /// # Errors
+    /// If the nodes do not fit.
+    pub(crate) fn reference_limits_us(&self, reference: Reference) -> Result<Option<Vec<f64>>, BenchError> {
+        let led = self.limits_us(&led_by_first())?;
+        Ok(self.distance.as_ref().zip(led).map(|(geo, led)| reference.limits_us(geo, led)))
+    }
+
     /// The least latency of `spec` at each node, µs, if distance is emulated: the clients
     /// of a node are beside it.
     ///
@@ -303,4 +354,9 @@ impl Scenario {
         let geo = self.geo.as_ref().map(|_| PathBuf::from(rtt_file));
         toml::to_string(&Scenario { geo, ..self.clone() }).expect("a scenario is TOML")
     }
+}
+
+/// The protocol whose leader is at n1.
+fn led_by_first() -> ProtocolSpec {
+    "multipaxos:leader=1".parse().expect("a protocol")
 }

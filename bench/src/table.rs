@@ -1,7 +1,7 @@
 //! The table that people read: a row a protocol, units in the header.
 
 use crate::measurement::ms;
-use crate::{METHOD_SIMULATED, Row};
+use crate::{METHOD_SIMULATED, Row, Second};
 use isegoria_transport::LatenessSummary;
 
 /// What was measured how, below each table.
@@ -26,6 +26,9 @@ fn face(rows: &[Row]) -> String {
              ops/s of equal machines, one a node.\n"
         ),
     };
+    for (row, reference) in rows.iter().filter_map(|row| Some((row, row.reference.as_ref()?))) {
+        text.push_str(&format!("not ours, {}: {}; {}\n", row.protocol, reference.version, reference.promise));
+    }
     for crash in rows.iter().filter_map(|row| row.crash.as_ref()).take(1) {
         text.push_str(&format!("crash: {} {} s into the window\n", crash.described(), crash.at_s));
     }
@@ -76,10 +79,15 @@ const COLUMNS: &[Column] = &[
     Column { head: "vertices", unit: "found %", cell: |row| percent(row.conflict_measured) },
     Column { head: "fast path", unit: "%", cell: |row| percent(row.fast_path_ratio) },
     Column { head: "durability", unit: "", cell: |row| row.durability.clone() },
-    Column { head: "batch", unit: "max", cell: |row| grouped(row.batch as u64) },
+    Column { head: "batch", unit: "max", cell: |row| ours(row, grouped(row.batch as u64)) },
     Column { head: "batch", unit: "mean", cell: |row| decimal(row.batch_measured) },
     Column { head: "payload", unit: "B", cell: |row| grouped(row.payload_bytes as u64) },
 ];
+
+/// What a system of others does not have.
+fn ours(row: &Row, cell: String) -> String {
+    if row.reference.is_some() { "–".to_owned() } else { cell }
+}
 
 /// The table of `rows`, with a line above it about what they share and below it about
 /// what was measured how.
@@ -100,6 +108,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         }
     }
     text.push_str(&sites(rows));
+    text.push_str(&timelines(rows));
     text.push_str(&face(rows));
     text
 }
@@ -126,6 +135,35 @@ fn sites(rows: &[Row]) -> String {
                 tenths(at.latency_us.p99),
                 at.commit_us.map_or("–".to_owned(), |commit| tenths(commit.p50)),
             ]
+        }));
+    }
+    format!("\n{}\n", aligned(&lines))
+}
+
+/// Seconds of a timeline that are told: so many before a node is lost, and so many from then on.
+const SECONDS_TOLD: (usize, usize) = (2, 10);
+
+/// Answers in the seconds around the loss of a node, by the node that clients ask first.
+fn timelines(rows: &[Row]) -> String {
+    let told = || rows.iter().filter_map(|row| Some((row, &row.repetitions.first()?.timelines)));
+    let length = told().flat_map(|(_, nodes)| nodes.values()).map(Vec::len).max().unwrap_or(0);
+    let Some(crash) = rows.iter().find_map(|row| row.crash.as_ref()).filter(|_| length > 0) else {
+        return String::new();
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A second of the window.
+    let lost = crash.at_s as usize;
+    let seconds = || lost.saturating_sub(SECONDS_TOLD.0)..length.min(lost + SECONDS_TOLD.1);
+    let line = |protocol: &str, node: &str, cell: &dyn Fn(usize) -> String| -> Vec<String> {
+        [protocol.to_owned(), node.to_owned()].into_iter().chain(seconds().map(cell)).collect()
+    };
+    let mut lines = vec![
+        line("answers in second", "node", &|second| second.to_string()),
+        line("", "", &|second| if second == lost { "lost".to_owned() } else { String::new() }),
+    ];
+    for (row, nodes) in told() {
+        lines.extend(nodes.iter().map(|(node, timeline)| {
+            let answered = |second: &Second| grouped(second.answered);
+            line(&row.protocol, node, &|at| timeline.get(at).map_or("–".to_owned(), answered))
         }));
     }
     format!("\n{}\n", aligned(&lines))
@@ -242,6 +280,22 @@ mod tests {
         let end = |line: &str| line.chars().count();
         assert_eq!(end(lines[4]), end(lines[3]), "numbers end where the rule ends");
         assert_eq!(end(lines[5]), end(lines[3]));
+    }
+
+    #[test]
+    fn the_seconds_around_a_crash_are_told() {
+        let mut row = row("epaxos", &[10.0]);
+        assert_eq!(timelines(std::slice::from_ref(&row)), "");
+        row.crash = Some("n2@3:silent".parse().unwrap());
+        let second = |answered| Second { answered, ..Second::default() };
+        let timeline: Vec<Second> = (100..130).map(second).collect();
+        row.repetitions[0].timelines.insert("n1".to_owned(), timeline);
+        let text = timelines(&[row]);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1][3..6], ["node", "1", "2"]);
+        assert_eq!(lines[2], ["lost"]);
+        assert_eq!(lines[4][..4], ["epaxos", "n1", "101", "102"]);
+        assert_eq!(lines[4].len(), 2 + 12, "two before, and ten from then on: {text}");
     }
 
     #[test]

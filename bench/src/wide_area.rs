@@ -11,13 +11,13 @@ pub struct WideArea {
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "geo")]
     pub sites: Option<Vec<String>>,
     /// What each way between sites takes more, at most, ms
-    #[arg(long, value_name = "MS", requires = "geo")]
+    #[arg(long, value_name = "MS", requires = "geo", allow_negative_numbers = true)]
     pub jitter_ms: Option<f64>,
     /// Probability that a packet between sites is lost, and sent again a round trip later
-    #[arg(long, value_name = "R", requires = "geo")]
+    #[arg(long, value_name = "R", requires = "geo", allow_negative_numbers = true)]
     pub loss: Option<f64>,
     /// What passes one way between two nodes, Mbit/s
-    #[arg(long, value_name = "MBIT", requires = "geo")]
+    #[arg(long, value_name = "MBIT", requires = "geo", allow_negative_numbers = true)]
     pub bandwidth_mbit: Option<f64>,
 }
 

@@ -1,12 +1,11 @@
 use super::arrivals::Arrivals;
 use super::meter::{Meter, Phase, Say};
 use super::preload;
+use super::service::{End, Service, homes};
 use crate::BenchError;
 use crate::load::recording::Recording;
 use crate::load::{LoadPlan, LoadResult};
-use crate::operation::{Operation, OperationChooser, OperationEncoder};
-use isegoria::Endpoint;
-use isegoria_client::{ClientOptions, Completed, Pool, SessionIndex};
+use crate::operation::{Operation, OperationChooser};
 use isegoria_transport::{Alarm, Lateness};
 use isegoria_types::NodeId;
 use std::time::{Duration, Instant};
@@ -16,9 +15,8 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// The clients of one process, driven by one task.
 pub(crate) struct Clients {
-    pool: Pool,
+    service: Service,
     seats: Vec<Client>,
-    encoder: OperationEncoder,
     /// If operations are recorded. Nothing else costs a run without a history.
     recording: Option<Recording>,
     /// In an open loop: when operations begin.
@@ -26,7 +24,6 @@ pub(crate) struct Clients {
 }
 
 struct Client {
-    session: SessionIndex,
     /// Which of the plan's seats it has.
     home: usize,
     operations: OperationChooser,
@@ -41,35 +38,23 @@ struct Client {
 }
 
 impl Clients {
-    /// Connects, opens every client's session and writes what the workload needs to be there;
-    /// submits nothing else.
+    /// Connects and writes what the workload needs to be there; submits nothing else.
     pub(crate) async fn connect(plan: &LoadPlan) -> Result<Clients, BenchError> {
-        let endpoints: Vec<Endpoint> = plan.seats.iter().map(|seats| seats.endpoint.clone()).collect();
-        let mut pool = Pool::connect(&endpoints, ClientOptions::default())
-            .await
-            .map_err(|error| BenchError::Load(error.to_string()))?;
-        let homes = plan.seats.iter().enumerate();
-        let homes = homes.flat_map(|(home, seats)| std::iter::repeat_n((home, seats.node), seats.clients));
-        let seats: Vec<Client> = homes
-            .enumerate()
-            .map(|(index, (home, node))| Client {
-                session: pool.add_session(node),
-                home,
-                operations: OperationChooser::new(plan, plan.first_client + index),
-                began: Instant::now(),
-                then_put: None,
-                is_busy: false,
-                answered: false,
-            })
-            .collect();
-        let mut encoder = OperationEncoder::new(plan.payload_bytes, plan.seed);
-        let sessions: Vec<SessionIndex> = seats.iter().map(|client| client.session).collect();
-        preload::run(&mut pool, &sessions, &mut encoder, plan.preload.clone()).await?;
-        if let Some(geo) = &plan.geo {
-            pool.emulate((0..geo.sites.len()).map(|site| geo.distances(site)).collect());
-        }
+        let mut service = Service::connect(plan).await?;
+        let homes = homes(plan);
+        preload::run(&mut service, homes.len(), plan).await?;
+        service.emulate(plan);
+        let client = |(index, home)| Client {
+            home,
+            operations: OperationChooser::new(plan, plan.first_client + index),
+            began: Instant::now(),
+            then_put: None,
+            is_busy: false,
+            answered: false,
+        };
+        let seats = homes.into_iter().enumerate().map(client).collect();
         let recording = plan.history.as_ref().map(|history| Recording::begin(plan, history)).transpose()?;
-        Ok(Clients { pool, seats, encoder, recording, arrivals: None })
+        Ok(Clients { service, seats, recording, arrivals: None })
     }
 
     /// Runs the warm-up and the measured window.
@@ -101,7 +86,7 @@ impl Clients {
             let due = next_arrival.map_or(meter.next_event(), |next| next.min(meter.next_event()));
             let ends = tokio::select! {
                 biased;
-                ends = self.pool.completions() => ends,
+                ends = self.service.ends() => ends?,
                 () = alarm.at(due) => Vec::new(),
             };
             // One look at the clock a round. It is late for what ended and early for
@@ -124,13 +109,13 @@ impl Clients {
     }
 
     /// A command of a client has ended: it goes on, or begins what comes next.
-    async fn on_end(&mut self, end: Completed, now: Instant, meter: &mut Meter) -> Result<(), BenchError> {
-        let index = end.session.0;
+    async fn on_end(&mut self, end: End, now: Instant, meter: &mut Meter) -> Result<(), BenchError> {
+        let index = end.client;
         let client = &mut self.seats[index];
         if let Some(key) = client.then_put.take()
             && end.result.is_ok()
         {
-            return self.submit(index, &Operation::Put(key)).await;
+            return self.service.submit(index, &Operation::Put(key)).await;
         }
         client.is_busy = false;
         client.answered |= meter.note(client.home, end.result.map(drop), (now, client.began))?;
@@ -156,7 +141,7 @@ impl Clients {
     }
 
     /// The window is over, and so is the history, with what ended in this very round.
-    fn finish(self, mut meter: Meter, ends: &[Completed]) -> Result<LoadResult, BenchError> {
+    fn finish(self, mut meter: Meter, ends: &[End]) -> Result<LoadResult, BenchError> {
         if let Some(mut recording) = self.recording {
             recording.note(ends)?;
             recording.finish()?;
@@ -174,7 +159,7 @@ impl Clients {
             }
         }
         Ok(LoadResult {
-            link_lateness: self.pool.lateness(),
+            link_lateness: self.service.lateness(),
             send_lateness: self.arrivals.as_ref().map(Arrivals::lateness).map(Lateness::summary),
             ..meter.into_result()
         })
@@ -187,27 +172,12 @@ impl Clients {
         client.is_busy = true;
         if let Some(recording) = &mut self.recording {
             let command = recording.next_command(index, client.operations.keys());
-            return self.submit_command(index, command).await;
+            return self.service.submit_encoded(index, command).await;
         }
         let operation = client.operations.next();
         if let Operation::ReadModifyWrite(key) = operation {
             client.then_put = Some(key);
         }
-        self.submit(index, &operation).await
-    }
-
-    async fn submit(&mut self, index: usize, operation: &Operation) -> Result<(), BenchError> {
-        let command = self.encoder.encode(operation);
-        self.submit_command(index, command).await
-    }
-
-    async fn submit_command(&mut self, index: usize, command: bytes::Bytes) -> Result<(), BenchError> {
-        let session = self.seats[index].session;
-        if self.pool.is_expired(session) {
-            let renewed = self.pool.renew(session).await;
-            renewed.map_err(|error| BenchError::Load(format!("a session expired, and: {error}")))?;
-        }
-        self.pool.submit(session, command).map_err(|error| BenchError::Load(error.to_string()))?;
-        Ok(())
+        self.service.submit(index, &operation).await
     }
 }

@@ -14,8 +14,8 @@ mod clients;
 mod meter;
 mod plan;
 mod preload;
-
 mod recording;
+mod service;
 mod timeline;
 mod values;
 

@@ -1,4 +1,5 @@
 use crate::Workload;
+use crate::reference::Reference;
 use isegoria::{Endpoint, GeoConfig};
 use isegoria_transport::LatenessSummary;
 use isegoria_types::NodeId;
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 pub struct LoadPlan {
     /// The nodes that take commands, and how many clients call each of them home.
     pub seats: Vec<Seats>,
+    /// Whose nodes they are, if not ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     /// The number of this process's first client in the whole run: keys and seeds of
     /// different processes must differ.
     pub first_client: usize,
@@ -159,6 +163,7 @@ pub(crate) mod tests {
         };
         LoadPlan {
             seats: clients.iter().enumerate().map(seats).collect(),
+            reference: None,
             first_client: 0,
             workload: Workload::Epaxos13,
             conflict: 0.0,

@@ -1,10 +1,10 @@
+use super::service::End;
 use super::values::Values;
 use crate::history::{Clock, Recorder, outcome_without_answer};
 use crate::load::{HistoryPlan, LoadPlan};
 use crate::{BenchError, KeyChooser};
 use bytes::Bytes;
 use isegoria_check::history::{Call, Model, Outcome};
-use isegoria_client::Completed;
 use isegoria_kv::{Op, Output};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -71,13 +71,13 @@ impl Recording {
     }
 
     /// Writes down what ended; the clock is read now.
-    pub(crate) fn note(&mut self, ends: &[Completed]) -> Result<(), BenchError> {
+    pub(crate) fn note(&mut self, ends: &[End]) -> Result<(), BenchError> {
         for end in ends {
             let outcome = match &end.result {
                 Ok(output) => self.recorder.answered(self.decode(output)?.into()),
                 Err(error) => outcome_without_answer(error),
             };
-            let seat = &mut self.seats[end.session.0];
+            let seat = &mut self.seats[end.client];
             let asked = seat.outstanding.take().expect("a client's operation ends once");
             self.recorder.record(seat.client, asked, outcome)?;
         }
@@ -117,8 +117,6 @@ fn recorded_key(key: u64) -> Bytes {
 mod tests {
     use super::*;
     use isegoria_check::history::{Answer, History};
-    use isegoria_client::SessionIndex;
-    use isegoria_types::{ClientId, RequestId};
     use std::path::PathBuf;
 
     fn plan(file: PathBuf, clients: usize) -> LoadPlan {
@@ -131,10 +129,8 @@ mod tests {
         }
     }
 
-    fn end(index: usize, output: &Output) -> Completed {
-        let request = RequestId { client: ClientId(1), number: 0 };
-        let result = Ok(postcard::to_stdvec(output).unwrap().into());
-        Completed { session: SessionIndex(index), request, result }
+    fn end(index: usize, output: &Output) -> End {
+        End { client: index, result: Ok(postcard::to_stdvec(output).unwrap().into()) }
     }
 
     /// What is recorded is what was asked and answered, but for the filling of values.

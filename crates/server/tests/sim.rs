@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ISEGORIA, PROTOCOLS};
+use common::{ISEGORIA, PROTOCOLS, text};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -32,10 +32,6 @@ const KEYS: [&str; 17] = [
 fn sim(line: &str, out: &Path) -> Output {
     let words = line.split_whitespace();
     Command::new(ISEGORIA).arg("sim").args(words).arg("--out").arg(out).output().expect("the binary")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ISEGORIA, has};
+use common::{ISEGORIA, configs, has, number, text};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,30 +14,10 @@ fn isegoria(arguments: &[&str]) -> Output {
     Command::new(ISEGORIA).args(arguments).output().expect("the binary")
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn configs(file: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(file).display().to_string()
-}
-
 /// The only row of a comparison.
 fn bench(line: &str) -> Value {
-    let out = tempfile::tempdir().expect("a directory");
-    let mut arguments: Vec<&str> = "bench --json --warm-up 1 --durability memory".split(' ').collect();
-    let folder = out.path().display().to_string();
-    arguments.extend(line.split(' '));
-    arguments.extend(["--out", &folder]);
-    let output = isegoria(&arguments);
-    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
-    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("one JSON document");
-    assert_eq!(rows.len(), 1);
-    rows[0].clone()
-}
-
-fn number(row: &Value, pointer: &str) -> f64 {
-    row.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer} in {row:#}"))
+    let [row] = &common::bench(line)[..] else { panic!("one row") };
+    row.clone()
 }
 
 #[test]
@@ -269,6 +249,7 @@ fn bad_input_is_one_sentence_before_anything_is_started() {
         (vec!["--geo", &unknown], "unknown field `site`"),
         (vec!["--geo", &matrix, "--sites", "mars,us-east-1,eu-west-1"], "unknown site `mars`"),
         (vec!["--geo", &matrix, "--loss", "2"], "geo.loss = 2"),
+        (vec!["--geo", &matrix, "--jitter-ms", "-1"], "geo.jitter_ms = -1"),
         (vec!["--loss", "0.1"], "loss: says nothing without distances"),
         (vec!["--config", &scenario], "unknown field `colour`"),
         (vec!["--rate", "0"], "rate = 0"),
@@ -276,6 +257,10 @@ fn bad_input_is_one_sentence_before_anything_is_started() {
         (vec!["--crash", "n9@1"], "there is no such node; choose one of n1, n2, n3"),
         (vec!["--crash", "n1@60"], "the window ends after 10 s"),
         (vec!["--workload", "ycsb-g"], "ycsb-a to ycsb-f"),
+        (vec!["--references", "mysql"], "choose some of redis, etcd"),
+        (vec!["--references", "redis", "--crash", "n1@2"], "redis does not go with crash"),
+        (vec!["--references", "etcd", "--simulate", "1"], "etcd does not go with simulate"),
+        (vec!["--references", "etcd,redis,etcd"], "etcd is named twice"),
         (vec!["--protocols", "epaxos:apart=2"], "every node needs all of them here"),
     ];
     for (more, expected) in cases {

@@ -5,7 +5,9 @@ use isegoria::{ClusterConfig, Durability, ProtocolSpec};
 use isegoria_bench::local_cluster::{LocalCluster, take_free_endpoints};
 use isegoria_client::{Client, ClientError, ClientOptions};
 use isegoria_kv::{Op, Output};
+use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 /// The binary under test.
 pub(crate) const ISEGORIA: &str = env!("CARGO_BIN_EXE_isegoria");
@@ -59,10 +61,37 @@ pub(crate) async fn incr(client: &Client, key: &str) -> i64 {
     }
 }
 
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A file of `configs/`.
+pub(crate) fn configs(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(file).display().to_string()
+}
+
+/// The rows of a comparison.
+pub(crate) fn bench(line: &str) -> Vec<Value> {
+    let out = tempfile::tempdir().expect("a directory");
+    let output = Command::new(ISEGORIA)
+        .args("bench --json --warm-up 1 --durability memory".split(' '))
+        .args(line.split(' '))
+        .arg("--out")
+        .arg(out.path())
+        .output()
+        .expect("the binary");
+    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON document")
+}
+
+pub(crate) fn number(row: &Value, pointer: &str) -> f64 {
+    row.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer} in {row:#}"))
+}
+
 /// Whether a program is there that a test cannot do without. Where `ISEGORIA_TOOLS` is `all`, as in `.ci/run`, it
 /// has to be.
 pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
-    let mut command = std::process::Command::new(program);
+    let mut command = Command::new(program);
     let silent =
         command.args(arguments).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let there = silent.status().is_ok_and(|status| status.success());
