@@ -1,5 +1,6 @@
 use super::drawing::Drawing;
-use crate::{BenchError, Knobs, Scenario};
+use crate::trials::RecoverySizes;
+use crate::{BenchError, Knobs, RecoveryArgs, Scenario};
 use serde::Deserialize;
 use std::path::Path;
 use toml::{Table, Value};
@@ -20,6 +21,8 @@ pub(crate) struct FigureFile {
     /// Each of these for each value, the last one fastest.
     #[serde(default)]
     sweep: Vec<Sweep>,
+    /// How long nodes take to come back, beside the runs: with the protocols and nodes of the first of them.
+    recovery: Option<RecoverySizes>,
     /// What is different where it is to be quick.
     #[serde(default)]
     quick: Table,
@@ -93,6 +96,23 @@ impl FigureFile {
             }
         }
         Ok(planned)
+    }
+
+    /// The trial that is asked for beside the runs, with every rule checked.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub(crate) fn recovery(
+        &self,
+        planned: &[Planned],
+        quick: bool,
+    ) -> Result<Option<RecoveryArgs>, BenchError> {
+        let of_first = self.recovery.as_ref().zip(planned.first());
+        let Some(args) = of_first.map(|(sizes, first)| sizes.args(&first.scenario, quick)) else {
+            return Ok(None);
+        };
+        args.check()?;
+        Ok(Some(args))
     }
 
     /// Every choice of one value for each swept key.

@@ -12,8 +12,9 @@ mod file;
 
 use crate::results::{Folder, file_stem};
 use crate::runner::{Interrupts, Latencies, Runner, print};
-use crate::{BenchError, Environment, Row, cap, histogram, table};
-pub(crate) use chart::{Bar, Bars};
+use crate::trials::RecoveryFigures;
+use crate::{BenchError, Environment, RecoveryArgs, Row, cap, histogram, reference, table, trials};
+pub(crate) use chart::{Axis, Bar, Bars, Line, Lines};
 use drawing::Ran;
 use file::{FigureFile, Planned};
 use serde_json::{Value, json};
@@ -53,6 +54,15 @@ struct Figure {
     file: PathBuf,
     read: FigureFile,
     planned: Vec<Planned>,
+    recovery: Option<RecoveryArgs>,
+}
+
+/// What came of a figure's runs.
+struct Measured {
+    runs: Vec<Ran>,
+    recovered: Option<RecoveryFigures>,
+    table_text: String,
+    note: String,
 }
 
 /// Makes figures.
@@ -77,7 +87,8 @@ pub(crate) async fn run(args: FigureArgs, executable: PathBuf) -> Result<(), Ben
         let file = path(&args.figures, id);
         let read = FigureFile::read(&file)?;
         let planned = read.plan(&file, args.quick)?;
-        Ok(Figure { id: id.clone(), file, read, planned })
+        let recovery = read.recovery(&planned, args.quick)?;
+        Ok(Figure { id: id.clone(), file, read, planned, recovery })
     };
     let figures = ids.iter().map(plan).collect::<Result<Vec<Figure>, BenchError>>()?;
     let data_dir = args.data_dir.clone().unwrap_or_else(std::env::temp_dir);
@@ -127,32 +138,28 @@ async fn make(
     (executable, data_dir): (&Path, &Path),
     interrupts: &mut Interrupts,
 ) -> Result<(), BenchError> {
-    let Figure { id, file, read, planned } = figure;
+    let Figure { id, file, read, planned, recovery } = figure;
     let environment = Environment::inspect(data_dir);
     let name = if args.quick { format!("{id}-quick") } else { id.clone() };
     let folder = Folder::create(&args.out, &environment.git_commit, &name)?;
-    let mut runs = Vec::new();
-    let (mut table_text, mut note) = (String::new(), String::new());
-    let count = planned.len();
-    for (index, mut planned) in planned.into_iter().enumerate() {
-        let asked_cap = planned.scenario.cap_cpu;
-        note = cap::give_up_if_impossible(&mut planned.scenario);
-        eprintln!("{id}, {} of {count}: {}", index + 1, planned.label());
-        let measured = Runner::new(&planned.scenario, executable, data_dir, interrupts).run_all().await;
-        let measured = match measured {
-            Ok(measured) => measured,
-            Err(error) => {
-                folder.discard();
-                return Err(error);
-            }
-        };
-        let ran = Ran::keep(&folder, index, (planned, asked_cap), measured)?;
-        table_text.push_str(&format!("== {} ==\n{}\n", ran.planned.label(), table::table(&ran.rows)));
-        runs.push(ran);
-    }
+    let measured = match measure(&id, planned, &folder, (executable, data_dir), interrupts).await {
+        Ok(measured) => match &recovery {
+            Some(recovery) => recover(recovery, measured, (executable, data_dir), interrupts).await,
+            None => Ok(measured),
+        },
+        Err(error) => Err(error),
+    };
+    let Measured { runs, recovered, table_text, note } = match measured {
+        Ok(measured) => measured,
+        Err(error) => {
+            folder.discard();
+            return Err(error);
+        }
+    };
     let title = if args.quick { format!("{} (quick)", read.title) } else { read.title.clone() };
     let mut charts = Vec::new();
-    for (number, (label, svg)) in read.drawing.draw(&title, &runs).into_iter().enumerate() {
+    let curves = recovered.iter().flat_map(RecoveryFigures::charts);
+    for (number, (label, svg)) in read.drawing.draw(&title, &runs).into_iter().chain(curves).enumerate() {
         let chart = if number == 0 { "figure.svg".to_owned() } else { format!("figure-{}.svg", number + 1) };
         folder.write(&chart, svg.as_bytes())?;
         charts.push(json!({ "file": chart, "label": label }));
@@ -162,6 +169,7 @@ async fn make(
         "title": title,
         "quick": args.quick,
         "charts": charts,
+        "recovery": recovered,
         "runs": runs.iter().enumerate().map(told).collect::<Vec<Value>>(),
     });
     let input =
@@ -185,6 +193,43 @@ async fn make(
         Some(row) => Err(BenchError::NothingCompleted { protocol: row.protocol.clone() }),
         None => Ok(()),
     }
+}
+
+/// All runs of a figure, one after the other; their histograms go to the folder.
+async fn measure(
+    id: &str,
+    planned: Vec<Planned>,
+    folder: &Folder,
+    (executable, data_dir): (&Path, &Path),
+    interrupts: &mut Interrupts,
+) -> Result<Measured, BenchError> {
+    let mut measured =
+        Measured { runs: Vec::new(), recovered: None, table_text: String::new(), note: String::new() };
+    let count = planned.len();
+    for (index, mut planned) in planned.into_iter().enumerate() {
+        let asked_cap = planned.scenario.cap_cpu;
+        measured.note = cap::give_up_if_impossible(&mut planned.scenario)
+            + &reference::leave_out_missing(&mut planned.scenario);
+        eprintln!("{id}, {} of {count}: {}", index + 1, planned.label());
+        let rows = Runner::new(&planned.scenario, executable, data_dir, interrupts).run_all().await?;
+        let ran = Ran::keep(folder, index, (planned, asked_cap), rows)?;
+        let text = format!("== {} ==\n{}\n", ran.planned.label(), table::table(&ran.rows));
+        measured.table_text.push_str(&text);
+        measured.runs.push(ran);
+    }
+    Ok(measured)
+}
+
+/// How long nodes take to come back, beside the runs.
+async fn recover(
+    args: &RecoveryArgs,
+    measured: Measured,
+    places: (&Path, &Path),
+    interrupts: &mut Interrupts,
+) -> Result<Measured, BenchError> {
+    let found = trials::measure_recovery(args, places, interrupts).await?;
+    let table_text = format!("{}== recovery ==\n{}\n", measured.table_text, found.table());
+    Ok(Measured { recovered: Some(found), table_text, ..measured })
 }
 
 impl Ran {

@@ -24,6 +24,7 @@ pub use endurance::EnduranceArgs;
 pub use hot_key::HotKeyArgs;
 pub use overload::OverloadArgs;
 pub use recovery::RecoveryArgs;
+pub(crate) use recovery::{Figures as RecoveryFigures, Sizes as RecoverySizes};
 
 use crate::results::Folder;
 use crate::runner::{Interrupts, print};
@@ -32,7 +33,7 @@ use common::Common;
 use lab::Lab;
 use serde::Serialize;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use steps::Steps;
 
 /// The trials, by name.
@@ -115,6 +116,23 @@ impl Trial {
             Trial::Durability(args) => durability::run(args, lab).await,
             Trial::HotKey(args) => hot_key::run(args, lab).await,
         }
+    }
+}
+
+/// Measures recovery beside the runs of a figure.
+///
+/// # Errors
+/// If a rule of the settings is broken, a process fails, or the user has enough.
+pub(crate) async fn measure_recovery(
+    args: &RecoveryArgs,
+    (executable, data_dir): (&Path, &Path),
+    interrupts: &mut Interrupts,
+) -> Result<RecoveryFigures, BenchError> {
+    let (executable, data_dir) = (executable.to_path_buf(), data_dir.to_path_buf());
+    let lab = Lab { executable, data_dir, common: &args.common, steps: Steps::new() };
+    tokio::select! {
+        found = recovery::measure(args, &lab) => found,
+        () = interrupts.next() => Err(BenchError::Interrupted),
     }
 }
 

@@ -2,18 +2,20 @@
 //! what it missed.
 
 mod catch_up;
+mod chart;
 mod restart;
 
 use super::common::{Common, at_least};
 use super::lab::Lab;
 use super::pressure::Job;
 use super::{Found, json};
-use crate::BenchError;
+use crate::{BenchError, Scenario};
 use catch_up::CatchUp;
 use isegoria::Durability;
 use isegoria_types::NodeId;
 use restart::Restart;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A million bytes: sizes are told in these.
 pub(crate) const MB: u64 = 1_000_000;
@@ -117,14 +119,62 @@ impl RecoveryArgs {
     }
 }
 
+/// What a figure asks for beside its runs: the sizes of [`RecoveryArgs`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Sizes {
+    log_mb: Vec<u64>,
+    absent: Vec<u64>,
+    state_mb: Vec<u64>,
+}
+
+impl Sizes {
+    /// The trial of these sizes with the protocols, nodes and values of a scenario, or of tiny ones.
+    pub(crate) fn args(&self, scenario: &Scenario, quick: bool) -> RecoveryArgs {
+        RecoveryArgs {
+            common: Common {
+                protocols: Some(scenario.protocols.clone()),
+                nodes: scenario.nodes,
+                batch: scenario.batch,
+                name: None,
+                json: false,
+                out: PathBuf::new(),
+                data_dir: None,
+            },
+            log_mb: self.log_mb.clone(),
+            repeat: if quick { 1 } else { 3 },
+            absent: self.absent.clone(),
+            state_mb: self.state_mb.clone(),
+            rate: 10_000,
+            clients: scenario.clients,
+            payload: scenario.payload,
+            durability: Durability::Fsync,
+            quick,
+        }
+    }
+}
+
+/// What the trial found.
 #[derive(Debug, Default, Serialize)]
-struct Figures {
+pub(crate) struct Figures {
     restarts: Vec<Restart>,
     catch_ups: Vec<CatchUp>,
 }
 
-/// Runs the trial.
-pub(crate) async fn run(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Found, BenchError> {
+impl Figures {
+    /// The tables that people read.
+    pub(crate) fn table(&self) -> String {
+        format!("{}\n{}", restart::table(&self.restarts), catch_up::table(&self.catch_ups))
+    }
+
+    /// Time over size: of restarts, and of catching up by commits and by a snapshot.
+    pub(crate) fn charts(&self) -> Vec<(String, String)> {
+        chart::charts(&self.restarts, &self.catch_ups)
+    }
+}
+
+/// Measures all that is asked for.
+pub(crate) async fn measure(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Figures, BenchError> {
     let mut figures = Figures::default();
     let [logs, absent, states] = args.sizes();
     for spec in args.common.protocols() {
@@ -134,6 +184,12 @@ pub(crate) async fn run(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Found, Ben
             figures.catch_ups.push(catch_up::by_snapshot(args, lab, &spec, *state_mb).await?);
         }
     }
+    Ok(figures)
+}
+
+/// Runs the trial.
+pub(crate) async fn run(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Found, BenchError> {
+    let figures = measure(args, lab).await?;
     let headline: Vec<String> = args
         .common
         .protocols()
@@ -149,7 +205,7 @@ pub(crate) async fn run(args: &RecoveryArgs, lab: &Lab<'_>) -> Result<Found, Ben
         })
         .collect();
     Ok(Found {
-        table: format!("{}\n{}", restart::table(&figures.restarts), catch_up::table(&figures.catch_ups)),
+        table: figures.table(),
         summary: json(&figures),
         index: [args.clients.to_string(), args.durability.to_string(), headline.join(", ")],
         broken: Vec::new(),
