@@ -123,6 +123,11 @@ impl BenchArgs {
             if history.file_name().is_none() || history.is_dir() {
                 return Err(BenchError::Usage(format!("history = {}: name a file", history.display())));
             }
+            if knobs.references.is_some() || knobs.simulate.is_some() {
+                return Err(BenchError::Usage(
+                    "history: only what nodes of ours answer is recorded; leave --references and --simulate out".to_owned(),
+                ));
+            }
             if let Some(workload) = knobs.workload.filter(|workload| !workload.preloaded().is_empty()) {
                 return Err(BenchError::Usage(format!(
                     "history: workload {workload} has reads of its own; record one of epaxos13, atlas20 and zipf"

@@ -191,7 +191,7 @@ fn load(row: &Row) -> String {
     let run = (&row.protocol, row.nodes, row.clients, row.load_processes, row.duration_s, row.warm_up_s);
     let work =
         (&row.workload, row.conflict_configured, row.payload_bytes, row.reads, row.batch, &row.durability);
-    let ways = (&row.method, row.offered_ops_s, row.cap_cpu, &row.links, &row.crash);
+    let ways = (&row.method, row.offered_ops_s, row.cap_cpu, &row.links, &row.crash, &row.reference);
     format!("{run:?} {work:?} {ways:?}")
 }
 

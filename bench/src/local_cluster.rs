@@ -82,7 +82,7 @@ pub enum ClusterError {
     },
 }
 
-fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> ClusterError + 'a {
+pub(crate) fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> ClusterError + 'a {
     move |source| ClusterError::Io { what: format!("{what} {}", path.display()), source }
 }
 
@@ -440,7 +440,7 @@ impl Drop for LocalCluster {
     }
 }
 
-fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         // It may have ended by itself.
@@ -448,7 +448,8 @@ fn signal(pid: u32, signal: Signal) {
     }
 }
 
-fn describe(status: io::Result<ExitStatus>, log_file: &Path) -> String {
+/// How a process ended, with the last line of its log if that may be a cause.
+pub(crate) fn describe(status: io::Result<ExitStatus>, log_file: &Path) -> String {
     let how = match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
@@ -468,7 +469,7 @@ fn may_be_a_cause(line: &str) -> bool {
     ![" INFO ", " DEBUG ", " TRACE "].iter().any(|level| line.contains(level))
 }
 
-fn last_line(file: &Path) -> Option<String> {
+pub(crate) fn last_line(file: &Path) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned)
 }

@@ -85,7 +85,8 @@ impl OperationEncoder {
     }
 }
 
-fn name(key: u64) -> Bytes {
+/// The key of this number.
+pub(crate) fn name(key: u64) -> Bytes {
     Bytes::copy_from_slice(&key.to_be_bytes())
 }
 

@@ -161,6 +161,13 @@ fn caveats(kept: &Kept) -> Vec<String> {
     if let Some(links) = rows().find_map(|row| row.links.as_ref()) {
         found.push(format!("The distance between sites was emulated in the links: {}.", links.described()));
     }
+    for (row, reference) in rows().filter_map(|row| Some((row, row.reference.as_ref()?))) {
+        let sentence =
+            format!("{} is a system of others ({}): {}.", row.protocol, reference.version, reference.promise);
+        if !found.contains(&sentence) {
+            found.push(sentence);
+        }
+    }
     if let Some(crash) = rows().find_map(|row| row.crash.as_ref()) {
         found.push(format!("{} {} s into the window, on purpose.", crash.described(), crash.at_s));
     }

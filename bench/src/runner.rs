@@ -66,7 +66,7 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
         serde_json::to_string_pretty(&rows).expect("figures are JSON") + "\n"
     } else {
         let path = folder.path();
-        let warning = warning(&scenario, &environment, args.history.is_some());
+        let warning = warning(&rows, &environment, args.history.is_some());
         format!("{}{notes}{warning}kept in {}\n", table::table(&rows), path.display())
     };
     print(&text)?;
@@ -78,9 +78,11 @@ pub async fn run(args: BenchArgs, executable: PathBuf) -> Result<(), BenchError>
 }
 
 /// What the reader of this run should know before believing it.
-fn warning(scenario: &Scenario, environment: &Environment, recorded: bool) -> String {
+fn warning(rows: &[Row], environment: &Environment, recorded: bool) -> String {
     let mut text = String::new();
-    if scenario.durability == Durability::Fsync && environment.file_system == "tmpfs" {
+    if rows.iter().any(|row| row.durability == Durability::Fsync.to_string())
+        && environment.file_system == "tmpfs"
+    {
         text.push_str(
             "note: the data directory is in memory (tmpfs), so fsync cost nothing; give --data-dir\n",
         );
@@ -102,6 +104,9 @@ pub(crate) fn print(text: &str) -> Result<(), BenchError> {
         other => other.map_err(BenchError::io("printing the table")),
     }
 }
+
+/// The kind of error of a reference whose leader was to be n1 to the end.
+pub(crate) const LEADER_MOVED: &str = "leader_moved";
 
 /// The latencies of each repetition, and the length of its window.
 pub(crate) type Latencies = Vec<(Histogram<u64>, Duration)>;
@@ -209,14 +214,7 @@ impl<'a> Runner<'a> {
         }
         let stats = cluster.stop().await;
         drop(cap);
-        let Loaded { loads, servers_us_per_s } = match outcome? {
-            Ended::Loaded(loaded) => loaded,
-            Ended::NodeDied { node, how } => {
-                keep(dir);
-                let log = logs.into_iter().find(|(name, _)| *name == node).map(|(_, log)| log);
-                return Err(BenchError::NodeDied { protocol, node, how, log: log.unwrap_or_default() });
-            }
-        };
+        let Loaded { loads, servers_us_per_s } = loaded(outcome?, &protocol, dir, &logs)?;
         parts.map_or(Ok(()), |parts| parts.merge())?;
         let traits = Traits::of(spec, self.scenario.nodes)?;
         Measurement::new(Raw { loads, servers_us_per_s, stats, links: None }, traits)
@@ -241,16 +239,14 @@ impl<'a> Runner<'a> {
         fleet::ask(&mut plans, reference, &cluster);
         let processes = cluster.processes();
         let outcome = self.measure((&processes, &plans, dir.path()), cluster.exited(), &Notify::new()).await;
-        let Loaded { loads, servers_us_per_s } = match outcome? {
-            Ended::Loaded(loaded) => loaded,
-            Ended::NodeDied { node, how } => {
-                keep(dir);
-                let log = cluster.log_of(&node);
-                return Err(BenchError::NodeDied { protocol, node, how, log });
-            }
-        };
+        let is_led = matches!(outcome, Ok(Ended::Loaded(_))) && cluster.is_led_by_first(reference).await;
+        let logs = cluster.logs();
         let links = cluster.stop().await;
         drop(cap);
+        let Loaded { mut loads, servers_us_per_s } = loaded(outcome?, &protocol, dir, &logs)?;
+        if !is_led {
+            *loads[0].errors.entry(LEADER_MOVED.to_owned()).or_default() += 1;
+        }
         Measurement::new(Raw { loads, servers_us_per_s, stats: Vec::new(), links }, Traits::NONE)
     }
 
@@ -342,6 +338,24 @@ enum Ended {
     NodeDied { node: String, how: String },
 }
 
+/// What came of a load; if a node died, its data is kept, and the error says where its log is.
+fn loaded(
+    ended: Ended,
+    protocol: &str,
+    dir: TempDir,
+    logs: &[(String, PathBuf)],
+) -> Result<Loaded, BenchError> {
+    match ended {
+        Ended::Loaded(loaded) => Ok(loaded),
+        Ended::NodeDied { node, how } => {
+            keep(dir);
+            let log = logs.iter().find(|(name, _)| *name == node).map(|(_, log)| log.clone());
+            let protocol = protocol.to_owned();
+            Err(BenchError::NodeDied { protocol, node, how, log: log.unwrap_or_default() })
+        }
+    }
+}
+
 /// SIGINT and SIGTERM, remembered from the beginning: none is missed while nobody waits.
 pub(crate) struct Interrupts {
     interrupt: Signal,
@@ -399,13 +413,15 @@ mod tests {
 
     #[test]
     fn what_makes_figures_doubtful_is_said() {
-        let scenario = Scenario::new(Knobs::default()).unwrap();
+        let mut row = crate::report::tests::row("multipaxos", &[1.0]);
+        row.durability = "fsync".to_owned();
+        let rows = [row];
         let mut environment = Environment::inspect(Path::new("."));
         environment.file_system = "ext4".to_owned();
         environment.profile = "release".to_owned();
-        assert_eq!(warning(&scenario, &environment, false), "");
+        assert_eq!(warning(&rows, &environment, false), "");
         environment.file_system = "tmpfs".to_owned();
         environment.profile = "debug".to_owned();
-        assert_eq!(warning(&scenario, &environment, true).lines().count(), 3);
+        assert_eq!(warning(&rows, &environment, true).lines().count(), 3);
     }
 }

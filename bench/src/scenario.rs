@@ -191,7 +191,8 @@ impl Scenario {
         if self.nodes > NODE_COUNT_MAX {
             return refuse(format!("nodes = {}: a cluster has 1 to {NODE_COUNT_MAX} nodes", self.nodes));
         }
-        descriptors::check(self.nodes, processes)?;
+        let relays = self.distance.is_some() && !self.references.is_empty();
+        descriptors::check(self.nodes, processes, relays)?;
         if let Some(service_us) = self.simulate {
             self.check_simulated(service_us)?;
         }
@@ -230,11 +231,7 @@ impl Scenario {
     /// What systems of others cannot do here.
     fn check_references(&self) -> Result<(), BenchError> {
         let Some(first) = self.references.first() else { return Ok(()) };
-        let stray = [
-            ("simulate", self.simulate.is_some()),
-            ("crash", self.crash.is_some()),
-            ("history", self.reads > 0.0),
-        ];
+        let stray = [("simulate", self.simulate.is_some()), ("crash", self.crash.is_some())];
         if let Some((name, _)) = stray.into_iter().find(|(_, given)| *given) {
             let sentence = format!("references: {first} does not go with {name}; leave one of them out");
             return Err(BenchError::Usage(sentence));

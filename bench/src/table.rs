@@ -1,6 +1,8 @@
 //! The table that people read: a row a protocol, units in the header.
 
 use crate::measurement::ms;
+use crate::report::ReferenceRow;
+use crate::runner::LEADER_MOVED;
 use crate::{METHOD_SIMULATED, Row, Second};
 use isegoria_transport::LatenessSummary;
 
@@ -27,7 +29,9 @@ fn face(rows: &[Row]) -> String {
         ),
     };
     for (row, reference) in rows.iter().filter_map(|row| Some((row, row.reference.as_ref()?))) {
-        text.push_str(&format!("not ours, {}: {}; {}\n", row.protocol, reference.version, reference.promise));
+        let links = if row.links.is_some() { ". What holds back its bytes is in no CPU column" } else { "" };
+        let ReferenceRow { version, promise } = reference;
+        text.push_str(&format!("not ours, {}: {version}; {promise}{links}\n", row.protocol));
     }
     for crash in rows.iter().filter_map(|row| row.crash.as_ref()).take(1) {
         text.push_str(&format!("crash: {} {} s into the window\n", crash.described(), crash.at_s));
@@ -106,6 +110,9 @@ pub(crate) fn table(rows: &[Row]) -> String {
         if row.errors_by_kind.contains_key("unsent") {
             text.push_str("unsent: all clients of a site were waiting; give more --clients than rate x latency, or a lower --rate\n");
         }
+    }
+    if rows.iter().any(|row| row.errors_by_kind.contains_key(LEADER_MOVED)) {
+        text.push_str("leader_moved: n1 did not lead to the end, and limits are those of a protocol that it leads; give a higher --cap-cpu, or fewer --clients\n");
     }
     text.push_str(&sites(rows));
     text.push_str(&timelines(rows));

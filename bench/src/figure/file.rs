@@ -21,7 +21,8 @@ pub(crate) struct FigureFile {
     /// Each of these for each value, the last one fastest.
     #[serde(default)]
     sweep: Vec<Sweep>,
-    /// How long nodes take to come back, beside the runs: with the protocols and nodes of the first of them.
+    /// How long nodes take to come back, beside the runs: with the protocols and nodes of the first of them, and
+    /// else as `isegoria bench recovery` does it.
     recovery: Option<RecoverySizes>,
     /// What is different where it is to be quick.
     #[serde(default)]
@@ -104,14 +105,13 @@ impl FigureFile {
     /// The first rule that is broken.
     pub(crate) fn recovery(
         &self,
+        file: &Path,
         planned: &[Planned],
         quick: bool,
     ) -> Result<Option<RecoveryArgs>, BenchError> {
-        let of_first = self.recovery.as_ref().zip(planned.first());
-        let Some(args) = of_first.map(|(sizes, first)| sizes.args(&first.scenario, quick)) else {
-            return Ok(None);
-        };
-        args.check()?;
+        let Some((sizes, first)) = self.recovery.as_ref().zip(planned.first()) else { return Ok(None) };
+        let args = sizes.args(&first.scenario, quick);
+        args.check().map_err(|error| BenchError::Usage(format!("{}: recovery: {error}", file.display())))?;
         Ok(Some(args))
     }
 

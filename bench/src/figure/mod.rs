@@ -87,7 +87,7 @@ pub(crate) async fn run(args: FigureArgs, executable: PathBuf) -> Result<(), Ben
         let file = path(&args.figures, id);
         let read = FigureFile::read(&file)?;
         let planned = read.plan(&file, args.quick)?;
-        let recovery = read.recovery(&planned, args.quick)?;
+        let recovery = read.recovery(&file, &planned, args.quick)?;
         Ok(Figure { id: id.clone(), file, read, planned, recovery })
     };
     let figures = ids.iter().map(plan).collect::<Result<Vec<Figure>, BenchError>>()?;
@@ -107,7 +107,10 @@ pub(crate) async fn run(args: FigureArgs, executable: PathBuf) -> Result<(), Ben
 /// The first rule that its file breaks.
 pub fn figure_runs(figures: &Path, id: &str, quick: bool) -> Result<usize, BenchError> {
     let file = path(figures, id);
-    Ok(FigureFile::read(&file)?.plan(&file, quick)?.len())
+    let read = FigureFile::read(&file)?;
+    let planned = read.plan(&file, quick)?;
+    read.recovery(&file, &planned, quick)?;
+    Ok(planned.len())
 }
 
 fn path(dir: &Path, id: &str) -> PathBuf {
@@ -169,7 +172,7 @@ async fn make(
         "title": title,
         "quick": args.quick,
         "charts": charts,
-        "recovery": recovered,
+        "recovery": recovered.as_ref().map(|found| json!({ "input": recovery, "found": found })),
         "runs": runs.iter().enumerate().map(told).collect::<Vec<Value>>(),
     });
     let input =
@@ -208,8 +211,11 @@ async fn measure(
     let count = planned.len();
     for (index, mut planned) in planned.into_iter().enumerate() {
         let asked_cap = planned.scenario.cap_cpu;
-        measured.note = cap::give_up_if_impossible(&mut planned.scenario)
+        let note = cap::give_up_if_impossible(&mut planned.scenario)
             + &reference::leave_out_missing(&mut planned.scenario);
+        if !measured.note.contains(&note) {
+            measured.note.push_str(&note);
+        }
         eprintln!("{id}, {} of {count}: {}", index + 1, planned.label());
         let rows = Runner::new(&planned.scenario, executable, data_dir, interrupts).run_all().await?;
         let ran = Ran::keep(folder, index, (planned, asked_cap), rows)?;
@@ -228,7 +234,11 @@ async fn recover(
     interrupts: &mut Interrupts,
 ) -> Result<Measured, BenchError> {
     let found = trials::measure_recovery(args, places, interrupts).await?;
-    let table_text = format!("{}== recovery ==\n{}\n", measured.table_text, found.table());
+    let RecoveryArgs { clients, payload, durability, repeat, .. } = args;
+    let about = format!(
+        "{clients} clients, values of {payload} B in the log, {durability}, medians of {repeat} restarts, no CPU caps"
+    );
+    let table_text = format!("{}== recovery: {about} ==\n{}\n", measured.table_text, found.table());
     Ok(Measured { recovered: Some(found), table_text, ..measured })
 }
 

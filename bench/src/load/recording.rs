@@ -2,6 +2,7 @@ use super::service::End;
 use super::values::Values;
 use crate::history::{Clock, Recorder, outcome_without_answer};
 use crate::load::{HistoryPlan, LoadPlan};
+use crate::operation::name;
 use crate::{BenchError, KeyChooser};
 use bytes::Bytes;
 use isegoria_check::history::{Call, Model, Outcome};
@@ -59,12 +60,12 @@ impl Recording {
         let seat = &mut self.seats[index];
         let (real, recorded) = if seat.rng.random_bool(self.reads) {
             let key = keys.next_key_to_read();
-            (Op::Get(real_key(key)), Op::Get(recorded_key(key)))
+            (Op::Get(name(key)), Op::Get(recorded_key(key)))
         } else {
             let key = keys.next_key();
             seat.put_count += 1;
             let label = Values::label(seat.client, seat.put_count);
-            (Op::Put(real_key(key), self.values.value(&label)), Op::Put(recorded_key(key), label))
+            (Op::Put(name(key), self.values.value(&label)), Op::Put(recorded_key(key), label))
         };
         seat.outstanding = Some((self.recorder.before_us(), recorded.into()));
         postcard::to_stdvec(&real).expect("encoding into memory").into()
@@ -102,11 +103,6 @@ impl Recording {
         }
         self.recorder.finish()
     }
-}
-
-/// As `PutEncoder` writes them.
-fn real_key(key: u64) -> Bytes {
-    Bytes::copy_from_slice(&key.to_be_bytes())
 }
 
 fn recorded_key(key: u64) -> Bytes {

@@ -1,12 +1,12 @@
 use super::etcd_members::{self, Address};
-use super::links::{Callers, Links};
+use super::links::{Callers, Links, Ways};
 use super::{Reference, redis_servers};
 use crate::Scenario;
 use crate::cap::CpuCap;
-use crate::local_cluster::ClusterError;
-use isegoria::{ClusterConfig, Endpoint};
-use isegoria_transport::{Distance, LatenessSummary};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::local_cluster::{ClusterError, describe, failed, last_line, signal};
+use isegoria::{ClusterConfig, Endpoint, GeoConfig};
+use isegoria_transport::LatenessSummary;
+use rustix::process::Signal;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 const READY_MAX: Duration = Duration::from_secs(120);
 /// How often they are asked whether they do.
 const ASK: Duration = Duration::from_millis(50);
-/// Ends what it starts when this process ends, however that is (util-linux).
+/// Ends what it starts when this process ends, however that is. Part of util-linux; where that is missing, only
+/// what is killed without a chance to tidy up leaves processes behind.
 const END_WITH_PARENT: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 
 /// The processes of a reference on this machine, one a node; killed if this is dropped.
@@ -34,6 +35,8 @@ pub(crate) struct ReferenceCluster {
 
 #[derive(Clone, Debug)]
 struct Member {
+    /// Whether it still runs: the process id of a dead one may be somebody else's.
+    is_alive: bool,
     name: String,
     pid: u32,
     log_file: PathBuf,
@@ -72,10 +75,10 @@ impl ReferenceCluster {
     ) -> Result<(), ClusterError> {
         let servers = clients_of(config);
         for (index, own) in servers.iter().enumerate() {
-            let distance = scenario.distance.as_ref().map(|geo| geo.distances(index)[0]);
-            let first = match (&mut self.links, distance) {
-                (Some(links), Some(distance)) if index > 0 => {
-                    links.to(&servers[0], Callers::At(distance)).await.map_err(port)?
+            let ways = scenario.distance.as_ref().map(|geo| between(geo, index, 0));
+            let first = match (&mut self.links, ways) {
+                (Some(links), Some(ways)) if index > 0 => {
+                    links.to(&servers[0], Callers::At(ways)).await.map_err(port)?
                 }
                 _ => servers[0].clone(),
             };
@@ -102,9 +105,8 @@ impl ReferenceCluster {
         for (index, (node, client)) in config.nodes.iter().zip(clients_of(config)).enumerate() {
             let advertised = match (&mut self.links, geo) {
                 (Some(links), Some(geo)) => {
-                    let from: Vec<Distance> =
-                        (0..config.nodes.len()).map(|from| geo.distances(from)[index]).collect();
-                    links.to(&node.peer, Callers::Members(from)).await.map_err(port)?
+                    let ways = (0..config.nodes.len()).map(|from| between(geo, from, index)).collect();
+                    links.to(&node.peer, Callers::Members(ways)).await.map_err(port)?
                 }
                 _ => node.peer.clone(),
             };
@@ -125,8 +127,7 @@ impl ReferenceCluster {
 
     fn directory(&self, config: &ClusterConfig, index: usize) -> Result<PathBuf, ClusterError> {
         let dir = config.data_dir.join(&config.nodes[index].name);
-        std::fs::create_dir_all(&dir)
-            .map_err(|source| ClusterError::Io { what: format!("creating {}", dir.display()), source })?;
+        std::fs::create_dir_all(&dir).map_err(failed("creating", &dir))?;
         Ok(dir)
     }
 
@@ -141,14 +142,10 @@ impl ReferenceCluster {
         let index = self.members.len();
         let name = config.nodes[index].name.clone();
         let log_file = config.data_dir.join(format!("{name}.log"));
-        let failed = |what: &str, path: &Path| {
-            let what = format!("{what} {}", path.display());
-            |source| ClusterError::Io { what, source }
-        };
         let log = std::fs::File::create(&log_file).map_err(failed("creating", &log_file))?;
         let errors = log.try_clone().map_err(failed("opening", &log_file))?;
         let capped = cap.map(|cap| cap.wrapper(index)).unwrap_or_default();
-        let ended = if cfg!(target_os = "linux") { &END_WITH_PARENT[..] } else { &[] };
+        let ended = if can_end_with_parent() { &END_WITH_PARENT[..] } else { &[] };
         let named = ended.iter().copied().chain([reference.program()]).map(OsString::from);
         let mut words = capped.into_iter().chain(named);
         let program = words.next().expect("a program");
@@ -161,7 +158,7 @@ impl ReferenceCluster {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed("starting", Path::new(&program)))?;
-        self.members.push(Member { name, pid: child.id().unwrap_or(0), log_file });
+        self.members.push(Member { is_alive: true, name, pid: child.id().unwrap_or(0), log_file });
         self.watch(index, child);
         Ok(())
     }
@@ -189,26 +186,30 @@ impl ReferenceCluster {
                 (newest, format!("it did not serve within {} s", READY_MAX.as_secs()))
             }
         };
-        let log = self.log_of(&name);
-        let last = std::fs::read_to_string(log).ok().and_then(|text| Some(text.lines().last()?.to_owned()));
-        Err(ClusterError::Node { name, why: last.map_or(why.clone(), |line| format!("{why}; {line}")) })
+        let last = last_line(&self.log_of(&name)).map_or(String::new(), |line| format!("; {line}"));
+        Err(ClusterError::Node { name, why: format!("{why}{last}") })
     }
 
     /// Resolves when a member ends by itself: its name and how it ended.
     pub(crate) async fn exited(&mut self) -> (String, String) {
         match self.exits.join_next().await {
             Some(Ok((index, status))) => {
-                let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                (self.members[index].name.clone(), how)
+                let member = &mut self.members[index];
+                member.is_alive = false;
+                (member.name.clone(), describe(status, &member.log_file))
             }
             Some(Err(_)) | None => std::future::pending().await,
         }
     }
 
-    /// Where the member with this name logs to.
-    pub(crate) fn log_of(&self, name: &str) -> PathBuf {
+    fn log_of(&self, name: &str) -> PathBuf {
         let found = self.members.iter().find(|member| member.name == name);
         found.map(|member| member.log_file.clone()).unwrap_or_default()
+    }
+
+    /// The members' names, and where each logs to.
+    pub(crate) fn logs(&self) -> Vec<(String, PathBuf)> {
+        self.members.iter().map(|member| (member.name.clone(), member.log_file.clone())).collect()
     }
 
     /// The processes, in the order of nodes.
@@ -221,18 +222,48 @@ impl ReferenceCluster {
         &self.endpoints[index]
     }
 
+    /// Whether n1 still leads what one of the members has to lead.
+    pub(crate) async fn is_led_by_first(&self, reference: Reference) -> bool {
+        match reference {
+            Reference::Redis => true,
+            Reference::Etcd => etcd_members::is_led_by_first(&self.endpoints).await,
+        }
+    }
+
     /// Kills all members, and waits until they have ended. Says how late emulated distances were.
     pub(crate) async fn stop(mut self) -> Option<LatenessSummary> {
-        // Nobody has waited for a process whose task still runs: its number is its own.
-        if self.exits.len() == self.members.len() {
-            for member in &self.members {
-                let pid = i32::try_from(member.pid).ok().and_then(Pid::from_raw);
-                let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
-            }
-            while self.exits.join_next().await.is_some() {}
-        }
-        self.links.map(|links| links.lateness().summary())
+        self.kill();
+        while self.exits.join_next().await.is_some() {}
+        self.links.take().map(|links| links.lateness().summary())
     }
+
+    fn kill(&mut self) {
+        while let Some(ended) = self.exits.try_join_next() {
+            if let Ok((index, _)) = ended {
+                self.members[index].is_alive = false;
+            }
+        }
+        for member in self.members.iter().filter(|member| member.is_alive) {
+            signal(member.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Whoever drops a cluster may want back at once what its processes hold; their children's tasks end only when
+/// the runtime gets to it.
+impl Drop for ReferenceCluster {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn can_end_with_parent() -> bool {
+    let asked = std::process::Command::new(END_WITH_PARENT[0]).arg("--version").output();
+    asked.is_ok_and(|output| output.status.success())
+}
+
+fn between(geo: &GeoConfig, from: usize, to: usize) -> Ways {
+    Ways { there: geo.distances(from)[to], back: geo.distances(to)[from] }
 }
 
 fn port(source: io::Error) -> ClusterError {

@@ -90,7 +90,9 @@ impl Caller {
         let refuse = |error: tonic::transport::Error| format!("etcd at {endpoint}: {error}");
         let address =
             tonic::transport::Endpoint::from_shared(format!("http://{endpoint}")).map_err(refuse)?;
-        Ok(Caller(Grpc::new(address.tcp_nodelay(true).connect().await.map_err(refuse)?)))
+        let channel = address.tcp_nodelay(true).connect().await.map_err(refuse)?;
+        // A scan may be longer than what a client takes unless it is told.
+        Ok(Caller(Grpc::new(channel).max_decoding_message_size(usize::MAX)))
     }
 
     pub(crate) async fn put(&mut self, put: Put) -> Result<(), Status> {

@@ -61,12 +61,7 @@ fn heartbeat_ms(geo: Option<&GeoConfig>) -> f64 {
 /// Whether all members answer, and follow the first of them; if they follow another one, asks that one to
 /// hand over.
 pub(super) async fn is_ready(clients: &[Endpoint]) -> bool {
-    let mut members = Vec::new();
-    for client in clients {
-        let Ok(mut caller) = Caller::connect(client).await else { return false };
-        let Ok(standing) = caller.standing().await else { return false };
-        members.push((caller, standing));
-    }
+    let Some(mut members) = members(clients).await else { return false };
     let standings: Vec<Standing> = members.iter().map(|(_, standing)| *standing).collect();
     match handover(&standings) {
         Some(Handover::Done) => true,
@@ -77,6 +72,24 @@ pub(super) async fn is_ready(clients: &[Endpoint]) -> bool {
         }
         None => false,
     }
+}
+
+/// Whether all members answer, and follow the first of them.
+pub(super) async fn is_led_by_first(clients: &[Endpoint]) -> bool {
+    let Some(members) = members(clients).await else { return false };
+    let standings: Vec<Standing> = members.into_iter().map(|(_, standing)| standing).collect();
+    handover(&standings) == Some(Handover::Done)
+}
+
+/// What all members say; none if one does not answer.
+async fn members(clients: &[Endpoint]) -> Option<Vec<(Caller, Standing)>> {
+    let mut members = Vec::new();
+    for client in clients {
+        let mut caller = Caller::connect(client).await.ok()?;
+        let standing = caller.standing().await.ok()?;
+        members.push((caller, standing));
+    }
+    Some(members)
 }
 
 /// What is left to be done until the first leads.

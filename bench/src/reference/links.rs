@@ -1,11 +1,12 @@
 use super::owner::owner;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use isegoria::Endpoint;
 use isegoria_transport::{Distance, Lateness, Road};
 use parking_lot::Mutex;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +16,9 @@ use tokio::task::JoinSet;
 const PIECE_BYTES: usize = 64 << 10;
 /// What may be on its way on one connection; beyond that whoever sends has to wait, bytes.
 const TRAVELLING_MAX: usize = 64 << 20;
+
+/// How long no connection is accepted after one could not be: that may take descriptors, which come back.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Connections over an emulated distance, for those whose bytes are not ours to hold back:
 /// each goes over a port of this process.
@@ -34,9 +38,16 @@ pub(super) struct Links {
 #[derive(Clone, Debug)]
 pub(super) enum Callers {
     /// All are as far.
-    At(Distance),
+    At(Ways),
     /// By the caller's number among the processes.
-    Members(Vec<Distance>),
+    Members(Vec<Ways>),
+}
+
+/// How far it is from the caller, and back to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ways {
+    pub(super) there: Distance,
+    pub(super) back: Distance,
 }
 
 impl Links {
@@ -86,8 +97,14 @@ impl Relay {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = listener.accept() => if let Ok((stream, from)) = accepted {
-                    connections.spawn(self.clone().connect(stream, from));
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => {
+                        connections.spawn(self.clone().connect(stream, from));
+                    }
+                    Err(error) => {
+                        tracing::warn!("a connection over an emulated distance was not accepted: {error}");
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 },
                 Some(_) = connections.join_next() => {}
             }
@@ -97,12 +114,13 @@ impl Relay {
     /// Carries a connection to its end. One of nobody that is known is not carried: its maker has gone, or
     /// will try again.
     async fn connect(self, near: TcpStream, from: SocketAddr) {
-        let distance = match &self.callers {
-            Callers::At(distance) => *distance,
-            Callers::Members(distances) => {
+        let ways = match &self.callers {
+            Callers::At(ways) => *ways,
+            Callers::Members(ways) => {
                 let processes = self.processes.lock().clone();
-                match owner(from, &processes).and_then(|index| distances.get(index)) {
-                    Some(distance) => *distance,
+                let Ok(to) = near.local_addr() else { return };
+                match owner((from, to), &processes).and_then(|index| ways.get(index)) {
+                    Some(ways) => *ways,
                     None => return,
                 }
             }
@@ -112,25 +130,29 @@ impl Relay {
             return;
         }
         let ((near_reads, near_writes), (far_reads, far_writes)) = (near.into_split(), far.into_split());
-        let road = || Road::new(distance, self.lateness.clone());
-        tokio::join!(carry(near_reads, far_writes, road()), carry(far_reads, near_writes, road()));
+        let road = |distance| Road::new(distance, self.lateness.clone());
+        tokio::join!(
+            carry(near_reads, far_writes, road(ways.there)),
+            carry(far_reads, near_writes, road(ways.back))
+        );
     }
 }
 
 /// Carries bytes one way until the connection ends that way, and all have arrived.
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut road: Road<Bytes>) {
     let mut piece = BytesMut::new();
+    // What has arrived, and is written as soon as whoever gets it takes it.
+    let mut arrived = Bytes::new();
     let (mut travelling, mut open) = (0, true);
-    while open || road.next().is_some() {
+    while open || arrived.has_remaining() || road.next().is_some() {
         piece.reserve(PIECE_BYTES);
         tokio::select! {
             biased;
-            () = road.arrival() => while let Some(piece) = road.take() {
-                travelling -= piece.len();
-                if to.write_all(&piece).await.is_err() {
-                    return;
-                }
+            written = to.write_buf(&mut arrived), if arrived.has_remaining() => match written {
+                Ok(count) => travelling -= count,
+                Err(_) => return,
             },
+            () = road.arrival(), if !arrived.has_remaining() => arrived = road.take().unwrap_or_default(),
             read = from.read_buf(&mut piece), if open && travelling < TRAVELLING_MAX => match read {
                 Ok(0) | Err(_) => open = false,
                 Ok(count) => {
@@ -146,10 +168,11 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut road: Road<B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
-    fn far(ms: u64) -> Distance {
-        Distance { one_way: Duration::from_millis(ms), ..Distance::default() }
+    fn far(there_ms: u64, back_ms: u64) -> Ways {
+        let distance = |ms| Distance { one_way: Duration::from_millis(ms), ..Distance::default() };
+        Ways { there: distance(there_ms), back: distance(back_ms) }
     }
 
     /// Sends back what it hears.
@@ -170,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_sent_arrives_whole_in_order_and_not_before_a_round_trip() {
         let mut links = Links::new();
-        let port = links.to(&echo().await, Callers::At(far(30))).await.unwrap();
+        let port = links.to(&echo().await, Callers::At(far(50, 10))).await.unwrap();
         let began = Instant::now();
         let stream = TcpStream::connect(port.to_string()).await.unwrap();
         let sent: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -194,7 +217,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     async fn a_member_is_as_far_as_it_is_and_a_stranger_is_not_let_through() {
         let mut links = Links::new();
-        let port = links.to(&echo().await, Callers::Members(vec![far(1_000_000), far(20)])).await.unwrap();
+        let port =
+            links.to(&echo().await, Callers::Members(vec![far(1_000_000, 0), far(20, 20)])).await.unwrap();
         let ask = || async {
             let began = Instant::now();
             let mut stream = TcpStream::connect(port.to_string()).await.unwrap();

@@ -99,7 +99,7 @@ pub(crate) fn leave_out_missing(scenario: &mut Scenario) -> String {
     let missing = |reference: &Reference| reference.version().is_none();
     let note = |reference: &Reference| {
         format!(
-            "note: {reference} is left out, for {} is not installed; on Debian: apt-get install {}\n",
+            "note: {reference} is left out, for {} is not installed, or does not say its --version; on Debian: apt-get install {}\n",
             reference.program(),
             reference.package()
         )

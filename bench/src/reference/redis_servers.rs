@@ -22,6 +22,8 @@ pub(super) fn arguments(
     };
     let mut words = vec!["--bind", &host, "--port", &port, "--save", "", "--appendonly", appends];
     let dir = dir.display().to_string();
+    // What it would start beside itself is no time of the server's.
+    words.extend(["--auto-aof-rewrite-percentage", "0"]);
     words.extend(["--appendfsync", syncs, "--dir", &dir, "--repl-diskless-sync-delay", "0"]);
     let followed = follows.map(host_and_port);
     if let Some((host, port)) = &followed {

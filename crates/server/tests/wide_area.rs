@@ -259,6 +259,7 @@ fn bad_input_is_one_sentence_before_anything_is_started() {
         (vec!["--workload", "ycsb-g"], "ycsb-a to ycsb-f"),
         (vec!["--references", "mysql"], "choose some of redis, etcd"),
         (vec!["--references", "redis", "--crash", "n1@2"], "redis does not go with crash"),
+        (vec!["--references", "redis", "--history", "h.jsonl"], "only what nodes of ours answer is recorded"),
         (vec!["--references", "etcd", "--simulate", "1"], "etcd does not go with simulate"),
         (vec!["--references", "etcd,redis,etcd"], "etcd is named twice"),
         (vec!["--protocols", "epaxos:apart=2"], "every node needs all of them here"),

@@ -2,7 +2,7 @@ use super::{End, homes};
 use crate::BenchError;
 use crate::generator::PutEncoder;
 use crate::load::LoadPlan;
-use crate::operation::Operation;
+use crate::operation::{Operation, name};
 use crate::reference::etcd_calls::{Caller, Put, Range, Txn, TxnStep};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -82,12 +82,26 @@ impl Etcd {
 /// What an error of etcd that may pass is among ours, though whether the command was executed is not told.
 fn passing(status: &Status) -> Option<SubmitError> {
     match status.code() {
+        // Both have one code.
+        Code::ResourceExhausted if status.message().contains("space exceeded") => Some(SubmitError::NoSpace),
         Code::ResourceExhausted => Some(SubmitError::Overloaded),
         Code::Unavailable | Code::DeadlineExceeded => Some(SubmitError::Unavailable),
         _ => None,
     }
 }
 
-fn name(key: u64) -> Bytes {
-    Bytes::copy_from_slice(&key.to_be_bytes())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_counted_and_what_may_not_ends_the_load() {
+        let found = |code, text| passing(&Status::new(code, text));
+        let full = "etcdserver: mvcc: database space exceeded";
+        assert_eq!(found(Code::ResourceExhausted, full), Some(SubmitError::NoSpace));
+        let busy = "etcdserver: too many requests";
+        assert_eq!(found(Code::ResourceExhausted, busy), Some(SubmitError::Overloaded));
+        assert_eq!(found(Code::Unavailable, "etcdserver: leader changed"), Some(SubmitError::Unavailable));
+        assert_eq!(found(Code::InvalidArgument, "etcdserver: key is not provided"), None);
+    }
 }

@@ -15,7 +15,7 @@ use isegoria_transport::LatenessSummary;
 use nodes::Nodes;
 use redis::Redis;
 
-/// What the clients of a process ask, over one connection for each node that is the home of some.
+/// What the clients of a process ask, over one connection a node: to our own nodes, once they are needed.
 ///
 /// Invariant: a client that submitted gets one end. Not done here: clients do not go elsewhere when a reference's
 /// member is gone, as they do with our nodes.
@@ -35,7 +35,8 @@ pub(crate) struct End {
 }
 
 impl Service {
-    /// Connects all clients of the plan; nothing is far away yet.
+    /// Connects all clients of the plan. Nodes of ours are not far away yet; the links of references are as long as
+    /// they will be from the beginning.
     pub(super) async fn connect(plan: &LoadPlan) -> Result<Service, BenchError> {
         Ok(match plan.reference {
             None => Service::Nodes(Box::new(Nodes::connect(plan).await?)),

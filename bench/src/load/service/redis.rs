@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -90,25 +91,36 @@ impl Line {
         stream: TcpStream,
         ends: &mpsc::UnboundedSender<Result<Vec<End>, BenchError>>,
     ) -> Result<Infallible, String> {
-        let (mut reads, mut writes) = stream.into_split();
+        let (reads, writes) = stream.into_split();
+        // Answers come while more is sent.
+        let (never, _) = tokio::try_join!(self.send(writes), self.hear(reads, ends))?;
+        match never {}
+    }
+
+    async fn send(&self, mut writes: OwnedWriteHalf) -> Result<Infallible, String> {
+        loop {
+            self.flushed.notified().await;
+            let bytes = self.staged.lock().bytes.split();
+            writes.write_all(&bytes).await.map_err(|error| error.to_string())?;
+        }
+    }
+
+    async fn hear(
+        &self,
+        mut reads: OwnedReadHalf,
+        ends: &mpsc::UnboundedSender<Result<Vec<End>, BenchError>>,
+    ) -> Result<Infallible, String> {
         let mut heard = BytesMut::with_capacity(PIECE_BYTES);
         loop {
-            tokio::select! {
-                () = self.flushed.notified() => {
-                    let bytes = self.staged.lock().bytes.split();
-                    writes.write_all(&bytes).await.map_err(|error| error.to_string())?;
-                }
-                read = reads.read_buf(&mut heard) => {
-                    if read.map_err(|error| error.to_string())? == 0 {
-                        return Err("it closed the connection".to_owned());
-                    }
-                    let ended = self.answers(&mut heard)?;
-                    if !ended.is_empty() {
-                        let _ = ends.send(Ok(ended));
-                    }
-                    heard.reserve(PIECE_BYTES);
-                }
+            let count = reads.read_buf(&mut heard).await.map_err(|error| error.to_string())?;
+            if count == 0 {
+                return Err("it closed the connection".to_owned());
             }
+            let ended = self.answers(&mut heard)?;
+            if !ended.is_empty() {
+                let _ = ends.send(Ok(ended));
+            }
+            heard.reserve(PIECE_BYTES);
         }
     }
 

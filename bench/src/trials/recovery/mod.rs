@@ -15,7 +15,6 @@ use isegoria::Durability;
 use isegoria_types::NodeId;
 use restart::Restart;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// A million bytes: sizes are told in these.
 pub(crate) const MB: u64 = 1_000_000;
@@ -129,28 +128,23 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// The trial of these sizes with the protocols, nodes and values of a scenario, or of tiny ones.
+    /// The trial of these sizes with the protocols and nodes of a scenario, and else as it is without any flag; or
+    /// of tiny sizes.
     pub(crate) fn args(&self, scenario: &Scenario, quick: bool) -> RecoveryArgs {
-        RecoveryArgs {
-            common: Common {
-                protocols: Some(scenario.protocols.clone()),
-                nodes: scenario.nodes,
-                batch: scenario.batch,
-                name: None,
-                json: false,
-                out: PathBuf::new(),
-                data_dir: None,
-            },
-            log_mb: self.log_mb.clone(),
-            repeat: if quick { 1 } else { 3 },
-            absent: self.absent.clone(),
-            state_mb: self.state_mb.clone(),
-            rate: 10_000,
-            clients: scenario.clients,
-            payload: scenario.payload,
-            durability: Durability::Fsync,
-            quick,
+        #[derive(clap::Parser)]
+        struct Plain {
+            #[command(flatten)]
+            args: RecoveryArgs,
         }
+        let Plain { mut args } = clap::Parser::parse_from(["recovery"]);
+        args.common.protocols = Some(scenario.protocols.clone());
+        args.common.nodes = scenario.nodes;
+        args.log_mb.clone_from(&self.log_mb);
+        args.absent.clone_from(&self.absent);
+        args.state_mb.clone_from(&self.state_mb);
+        args.repeat = if quick { 1 } else { args.repeat };
+        args.quick = quick;
+        args
     }
 }
 
