@@ -70,8 +70,11 @@ impl Replica {
                 let answer = self.commits_beyond(have);
                 out.sends.push((NodeSet::only(from), answer));
             }
-            ReplicaMessage::Commits { commits, have, rest } => {
+            ReplicaMessage::Commits { commits, mut have, rest } => {
                 out.learned.extend(commits);
+                // What was executed since the question, and announced, the other one may have forgotten: asked
+                // for it, it would offer a whole snapshot.
+                have.union(&self.executed());
                 if rest == Rest::Forgotten {
                     self.ask_again(from, &have, out);
                 }

@@ -163,6 +163,50 @@ fn nothing_is_forgotten_without_a_cut() {
     assert!(!cluster.proposed.is_empty(), "it is more than ought to be held");
 }
 
+/// Between its question and the answer n3 gets, and announces, what the others forget then.
+#[test]
+fn who_catches_up_asks_for_nothing_that_it_has_by_now() {
+    let mut cluster = Cluster::new();
+    cluster.away.insert(node(2));
+    let large = "v".repeat(200 << 10);
+    for number in 0..5 {
+        cluster.commit(&[0, 1], vertex(0, number), &[number], &put(1, number, "k", &large));
+    }
+    let own = |number| (vertex(2, number), [0, 0, number], put(3, number, "own", "v"));
+    for (vertex, deps, command) in (0..3).map(own) {
+        cluster.commit(&[0, 1], vertex, &deps, &command);
+    }
+    let look = |cluster: &mut Cluster, index: usize| {
+        let mut out = ReplicaOutbox::default();
+        cluster.replicas[index].on_gossip(&mut out);
+        out
+    };
+    let tell = |cluster: &mut Cluster, index: usize| {
+        let progress = look(cluster, index).announce.expect("it is kept");
+        cluster.send(index, NodeSet::first(COUNT), &progress);
+    };
+    let hear = |cluster: &mut Cluster, index: usize, from: usize, message: ReplicaMessage| {
+        let mut out = ReplicaOutbox::default();
+        cluster.replicas[index].on_message(node(from), message, &mut out);
+        let sends: Vec<ReplicaMessage> = out.sends.into_iter().map(|(_, message)| message).collect();
+        <[ReplicaMessage; 1]>::try_from(sends).expect("one answer").into_iter().next().expect("one")
+    };
+    cluster.away = NodeSet::EMPTY;
+    tell(&mut cluster, 0);
+    let (to, question) = (0..9).find_map(|_| look(&mut cluster, 2).sends.pop()).expect("it is behind");
+    assert_eq!(to, NodeSet::only(node(0)));
+    let answer = hear(&mut cluster, 0, 2, question);
+    for (vertex, deps, command) in (0..3).map(own) {
+        cluster.commit(&[2], vertex, &deps, &command);
+    }
+    (0..COUNT).for_each(|index| tell(&mut cluster, index));
+    assert_eq!(cluster.replicas[0].history_count(), 5, "what all have is forgotten");
+    let next = hear(&mut cluster, 2, 0, answer);
+    assert!(matches!(next, ReplicaMessage::Fetch { .. }), "there is more: {next:?}");
+    let rest = hear(&mut cluster, 0, 2, next);
+    assert!(matches!(&rest, ReplicaMessage::Commits { commits, .. } if !commits.is_empty()), "{rest:?}");
+}
+
 #[test]
 fn a_cut_is_forgotten_and_who_was_away_takes_a_snapshot() {
     let mut cluster = Cluster::with_a_cut(9);
