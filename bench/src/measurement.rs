@@ -186,11 +186,7 @@ impl Measurement {
             conflict_measured: conflicts.filter(|_| traits.has_dependencies),
             fast_path_ratio: ratio(fast, fast + slow).filter(|_| traits.has_fast_path),
             batch_measured: ratio(sum(|stats| stats.reply_count), sum(|stats| stats.batch_count)),
-            node_counters: raw
-                .stats
-                .into_iter()
-                .filter_map(|(name, stats)| Some((name, counts(stats?))))
-                .collect(),
+            node_counters: raw.stats.into_iter().filter_map(counts).collect(),
         };
         Ok((measurement, latencies))
     }
@@ -208,9 +204,9 @@ pub(crate) fn latest(all: impl Iterator<Item = LatenessSummary>) -> Option<Laten
 }
 
 /// What a node counted, without the list of what it executed out of order: that is megabytes when much was open in
-/// the end.
-fn counts(stats: Stats) -> Stats {
-    Stats { extras: Vec::new(), ..stats }
+/// the end. None of a node that did not stop well.
+fn counts((name, stats): (String, Option<Stats>)) -> Option<(String, Stats)> {
+    Some((name, Stats { extras: Vec::new(), ..stats? }))
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of a run are far below 2^52.
