@@ -63,6 +63,20 @@ pub(crate) struct Line {
     pub(crate) is_loose: bool,
 }
 
+impl Line {
+    /// A line for each name, in the order of the first point of each.
+    pub(crate) fn by_name(points: impl IntoIterator<Item = (String, (f64, f64))>) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        for (name, point) in points {
+            match lines.iter_mut().find(|line| line.name == name) {
+                Some(line) => line.points.push(point),
+                None => lines.push(Line { name, points: vec![point], ..Line::default() }),
+            }
+        }
+        lines
+    }
+}
+
 /// Groups of bars.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bars {

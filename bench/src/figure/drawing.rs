@@ -210,18 +210,11 @@ fn named_lines(
     point: impl Fn(&Ran, &Row) -> Option<(f64, f64)>,
 ) -> Vec<Line> {
     let varied = runs.iter().any(|run| run.planned.variant != runs[0].planned.variant);
-    let mut series: Vec<Line> = Vec::new();
-    for run in runs {
-        for row in &run.rows {
-            let Some(point) = point(run, row) else { continue };
-            let name = if varied { format!("{}, {}", name(row), run.planned.variant) } else { name(row) };
-            match series.iter_mut().find(|line| line.name == name) {
-                Some(line) => line.points.push(point),
-                None => series.push(Line { name, points: vec![point], ..Line::default() }),
-            }
-        }
-    }
-    series
+    let rows = runs.iter().flat_map(|run| run.rows.iter().map(move |row| (run, row)));
+    Line::by_name(rows.filter_map(|(run, row)| {
+        let name = if varied { format!("{}, {}", name(row), run.planned.variant) } else { name(row) };
+        Some((name, point(run, row)?))
+    }))
 }
 
 fn curves(title: &str, runs: &[Ran]) -> Vec<(String, String)> {

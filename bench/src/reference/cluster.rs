@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 /// How long members may take until they serve, and the first one leads.
@@ -31,6 +31,8 @@ pub(crate) struct ReferenceCluster {
     /// What is between them, if distance is emulated.
     links: Option<Links>,
     exits: JoinSet<(usize, io::Result<ExitStatus>)>,
+    /// What members are started by: see [`END_WITH_PARENT`].
+    starter: &'static [&'static str],
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +61,7 @@ impl ReferenceCluster {
             endpoints: Vec::new(),
             links: scenario.distance.as_ref().map(|_| Links::new()),
             exits: JoinSet::new(),
+            starter: if can_end_with_parent() { &END_WITH_PARENT } else { &[] },
         };
         match reference {
             Reference::Redis => cluster.start_redis(scenario, config, cap).await?,
@@ -145,11 +148,10 @@ impl ReferenceCluster {
         let log = std::fs::File::create(&log_file).map_err(failed("creating", &log_file))?;
         let errors = log.try_clone().map_err(failed("opening", &log_file))?;
         let capped = cap.map(|cap| cap.wrapper(index)).unwrap_or_default();
-        let ended = if can_end_with_parent() { &END_WITH_PARENT[..] } else { &[] };
-        let named = ended.iter().copied().chain([reference.program()]).map(OsString::from);
+        let named = self.starter.iter().copied().chain([reference.program()]).map(OsString::from);
         let mut words = capped.into_iter().chain(named);
         let program = words.next().expect("a program");
-        let child = Command::new(&program)
+        let mut child = Command::new(&program)
             .args(words)
             .args(arguments)
             .stdin(Stdio::null())
@@ -159,12 +161,8 @@ impl ReferenceCluster {
             .spawn()
             .map_err(failed("starting", Path::new(&program)))?;
         self.members.push(Member { is_alive: true, name, pid: child.id().unwrap_or(0), log_file });
-        self.watch(index, child);
-        Ok(())
-    }
-
-    fn watch(&mut self, index: usize, mut child: Child) {
         self.exits.spawn(async move { (index, child.wait().await) });
+        Ok(())
     }
 
     /// Asks until the answer is yes, or a member ends.

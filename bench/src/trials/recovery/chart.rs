@@ -8,10 +8,10 @@ use crate::figure::{Axis, Line, Lines};
 pub(super) fn charts(restarts: &[Restart], catch_ups: &[CatchUp]) -> Vec<(String, String)> {
     let by = |way: &str, size: fn(&CatchUp) -> f64| {
         let rows = catch_ups.iter().filter(|row| row.way == way);
-        rows.map(|row| (row.protocol.clone(), size(row), row.caught_up_s)).collect::<Vec<_>>()
+        rows.map(|row| (row.protocol.clone(), (size(row), row.caught_up_s))).collect::<Vec<_>>()
     };
     let restarted =
-        restarts.iter().map(|row| (row.protocol.clone(), megabytes(row.log_bytes), row.first_answer_s));
+        restarts.iter().map(|row| (row.protocol.clone(), (megabytes(row.log_bytes), row.first_answer_s)));
     #[allow(clippy::cast_precision_loss)] // Counts of a run.
     let missed = |row: &CatchUp| row.absent_commands as f64;
     [
@@ -34,19 +34,12 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / MB as f64
 }
 
-fn chart(title: &str, x: &str, points: Vec<(String, f64, f64)>) -> String {
-    let mut series: Vec<Line> = Vec::new();
-    for (protocol, size, seconds) in points {
-        match series.iter_mut().find(|line| line.name == protocol) {
-            Some(line) => line.points.push((size, seconds)),
-            None => series.push(Line { name: protocol, points: vec![(size, seconds)], ..Line::default() }),
-        }
-    }
+fn chart(title: &str, x: &str, points: Vec<(String, (f64, f64))>) -> String {
     Lines {
         title: title.to_owned(),
         x: Axis { label: x.to_owned(), log: true },
         y: Axis { label: "time, s".to_owned(), log: false },
-        series,
+        series: Line::by_name(points),
         marks: Vec::new(),
     }
     .svg()
